@@ -1,0 +1,8 @@
+// The folder's door.
+export { bytesOf, type Latin1, latin1Of } from './bytes.ts';
+export { type Clock, sleep, systemClock, type Timer } from './clock.ts';
+export { assert, MqkvError, messageOf } from './errors.ts';
+export * from './limits.ts';
+export { type Logger, silentLogger } from './logger.ts';
+export { below, type Random, randomHex, randomOrigin, seededRandom, systemRandom } from './random.ts';
+export { openScope, type Scope } from './scope.ts';
