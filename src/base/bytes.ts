@@ -10,5 +10,5 @@ export function bytesOf(text: Latin1): Buffer {
 
 /** The latin1 string of bytes. */
 export function latin1Of(bytes: Uint8Array): Latin1 {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).latin1Slice();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }

@@ -1,0 +1,2 @@
+// The folder's door: the interface only. Adapters have doors of their own (`queue/nsq`, …), opened by site/ alone.
+export type { BrokerState, BrokerStats, Queue, QueueCapabilities, QueueMessage, QueueStats } from './queue.ts';
