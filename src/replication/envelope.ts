@@ -1,0 +1,163 @@
+// The envelope: a batch of deltas (and messages) as one queue message, or as several fragments of one.
+import { crc32 } from 'node:zlib';
+import { assert, FRAGMENTS_MAX, type Latin1, MqkvError } from '../base/index.ts';
+
+/** The newest envelope format that this build writes and reads. */
+export const ENVELOPE_FORMAT = 1;
+
+/** Kinds of sections in a body. */
+export const SECTION_DELTAS = 1;
+export const SECTION_HEARTBEAT = 2;
+export const SECTION_PUBLISH = 3;
+
+/** One part of an envelope's body. */
+export interface Section {
+  readonly kind: number;
+  readonly bytes: Uint8Array;
+}
+
+/** What an envelope says of itself. */
+export interface EnvelopeHeader {
+  /** Name of the sending site. */
+  readonly site: string;
+  /** Origin of all deltas inside. */
+  readonly origin: number;
+  /** Random id of the sending process. Shape: 16 lower-case hex characters. */
+  readonly stream: string;
+  /** Number of this message in its stream, from 1. */
+  readonly sequence: number;
+  /** Units: Unix ms by the sender's clock when the envelope was made. */
+  readonly timeMs: number;
+  /** Which fragment of how many this is; 0 of 1 for a whole envelope. Fragments have consecutive sequences. */
+  readonly fragment: number;
+  readonly fragments: number;
+}
+
+/** A decoded message: its header and its body, or its piece of a body. */
+export interface Envelope {
+  readonly header: EnvelopeHeader;
+  readonly body: Buffer;
+}
+
+// message  := "MQKV" format:u8 flags:u8 fragment:u32 fragments:u32 origin:u32 stream:8 bytes sequence:u48 time:u48
+//             crc:u32 siteLength:u8 site body
+// body     := section*             (of a fragment: a piece of it)
+// section  := kind:u8 length:u32 bytes
+// Integers are little-endian. crc is CRC-32 of all bytes before it, then of site and body. flags: 0 (bits are kept
+// for compression and encryption; an unknown bit is refused).
+const MAGIC = 0x564b514d; // "MQKV" read as little-endian
+const FIXED_BYTES = 43;
+const CRC_AT = 38;
+
+/** Units: bytes that an envelope adds to its body. */
+export function envelopeOverheadBytes(site: string): number {
+  return FIXED_BYTES + Buffer.byteLength(site, 'latin1');
+}
+
+/** Encodes one message. Owns: the caller gets a fresh Buffer. */
+export function encodeEnvelope(header: EnvelopeHeader, body: readonly Uint8Array[]): Buffer {
+  const siteLength = header.site.length;
+  assert(siteLength > 0 && siteLength < 256, 'a site name has 1 to 255 bytes');
+  let bodyLength = 0;
+  for (const part of body) bodyLength += part.length;
+  const out = Buffer.allocUnsafe(FIXED_BYTES + siteLength + bodyLength);
+  out.writeUInt32LE(MAGIC, 0);
+  out[4] = ENVELOPE_FORMAT;
+  out[5] = 0;
+  out.writeUInt32LE(header.fragment, 6);
+  out.writeUInt32LE(header.fragments, 10);
+  out.writeUInt32LE(header.origin, 14);
+  out.write(header.stream, 18, 8, 'hex');
+  out.writeUIntLE(header.sequence, 26, 6);
+  out.writeUIntLE(header.timeMs, 32, 6);
+  out[42] = siteLength;
+  out.latin1Write(header.site, FIXED_BYTES);
+  let at = FIXED_BYTES + siteLength;
+  for (const part of body) {
+    out.set(part, at);
+    at += part.length;
+  }
+  out.writeUInt32LE(checksum(out), CRC_AT);
+  return out;
+}
+
+function checksum(message: Buffer): number {
+  return crc32(message.subarray(FIXED_BYTES - 1), crc32(message.subarray(0, CRC_AT)));
+}
+
+/** Decodes one message. Owns: `body` is a view of `message`. Errors: MqkvError `MALFORMED_ENVELOPE`, `UNKNOWN_FORMAT`. */
+export function decodeEnvelope(message: Buffer): Envelope {
+  if (message.length < FIXED_BYTES || message.readUInt32LE(0) !== MAGIC) throw malformed('no envelope');
+  if (message[4] !== ENVELOPE_FORMAT || message[5] !== 0) {
+    throw new MqkvError(
+      'UNKNOWN_FORMAT',
+      `envelope format ${message[4]} flags ${message[5]}, this build reads format 1 flags 0`,
+    );
+  }
+  if (message.readUInt32LE(CRC_AT) !== checksum(message)) throw malformed('the checksum differs');
+  const siteLength = message[42] ?? 0;
+  const bodyAt = FIXED_BYTES + siteLength;
+  const header = {
+    site: message.toString('latin1', FIXED_BYTES, bodyAt),
+    origin: message.readUInt32LE(14),
+    stream: message.toString('hex', 18, 26),
+    sequence: message.readUIntLE(26, 6),
+    timeMs: message.readUIntLE(32, 6),
+    fragment: message.readUInt32LE(6),
+    fragments: message.readUInt32LE(10),
+  };
+  if (siteLength === 0 || bodyAt > message.length) throw malformed('no site name');
+  if (
+    header.fragment >= header.fragments ||
+    header.fragments > FRAGMENTS_MAX ||
+    header.sequence <= header.fragment
+  ) {
+    throw malformed('impossible numbers');
+  }
+  return { header, body: message.subarray(bodyAt) };
+}
+
+/** The pieces of a section, for `encodeEnvelope`. */
+export function encodeSection(section: Section): Uint8Array[] {
+  const head = Buffer.allocUnsafe(5);
+  head[0] = section.kind;
+  head.writeUInt32LE(section.bytes.length, 1);
+  return [head, section.bytes];
+}
+
+/** Splits a whole body. Owns: views of `body`. Errors: MqkvError `MALFORMED_ENVELOPE`. */
+export function decodeSections(body: Buffer): Section[] {
+  const sections: Section[] = [];
+  let at = 0;
+  while (at < body.length) {
+    if (at + 5 > body.length) throw malformed('a section is cut');
+    const end = at + 5 + body.readUInt32LE(at + 1);
+    if (end > body.length) throw malformed('a section is cut');
+    sections.push({ kind: body[at] ?? 0, bytes: body.subarray(at + 5, end) });
+    at = end;
+  }
+  return sections;
+}
+
+// publish := channelLength:u32 channel message
+
+/** Encodes a PUBLISH that travels to the other sites. */
+export function encodePublish(channel: Latin1, message: Latin1): Buffer {
+  const out = Buffer.allocUnsafe(4 + channel.length + message.length);
+  out.writeUInt32LE(channel.length, 0);
+  out.latin1Write(channel, 4);
+  out.latin1Write(message, 4 + channel.length);
+  return out;
+}
+
+/** Decodes a PUBLISH. Errors: MqkvError `MALFORMED_ENVELOPE`. */
+export function decodePublish(bytes: Uint8Array): { readonly channel: Latin1; readonly message: Latin1 } {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.length < 4 || 4 + view.readUInt32LE(0) > view.length) throw malformed('a publish is cut');
+  const end = 4 + view.readUInt32LE(0);
+  return { channel: view.toString('latin1', 4, end), message: view.toString('latin1', end) };
+}
+
+function malformed(what: string): MqkvError {
+  return new MqkvError('MALFORMED_ENVELOPE', `malformed envelope: ${what}`);
+}

@@ -1,0 +1,6 @@
+// The folder's door.
+export { decodeEnvelope, type Envelope, type EnvelopeHeader, encodeEnvelope } from './envelope.ts';
+export { type Heartbeat, type Member, Membership } from './membership.ts';
+export { Receiver, type ReceiverStats } from './receiver.ts';
+export { openReplication, type Replication, type ReplicationOptions } from './replication.ts';
+export { Sender, type SenderStats } from './sender.ts';

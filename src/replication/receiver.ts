@@ -1,0 +1,149 @@
+// Merges what other sites sent: message in, store changed, message acknowledged.
+//
+// Invariants
+//  R1  A message is acknowledged only after the store has merged (or staged) it, or when it can never be merged.
+//  R2  What cannot be decoded is counted, logged and acknowledged: it never blocks the queue.
+//  R3  Only envelopes of the store's present origin are skipped as one's own.
+import { type Clock, type Latin1, type Logger, messageOf, MqkvError, STREAMS_MAX } from '../base/index.ts';
+import type { QueueMessage } from '../queue/index.ts';
+import type { Store } from '../store/index.ts';
+import {
+  decodeEnvelope,
+  decodePublish,
+  decodeSections,
+  type Envelope,
+  type EnvelopeHeader,
+  SECTION_DELTAS,
+  SECTION_HEARTBEAT,
+  SECTION_PUBLISH,
+  type Section,
+} from './envelope.ts';
+import { Fragments } from './fragments.ts';
+import { SequenceWindow } from './sequence-window.ts';
+
+/** Units: ms. Pause before a message that could not be merged just now (store unreachable) comes again. */
+const MERGE_RETRY_MS = 1_000;
+
+export interface ReceiverOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** A PUBLISH of another site, at most once each. */
+  readonly onPublish: (channel: Latin1, message: Latin1) => void;
+  readonly onHeartbeat: (header: EnvelopeHeader, bytes: Uint8Array) => void;
+}
+
+/** Counters for metrics. */
+export interface ReceiverStats {
+  readonly envelopes: number;
+  readonly own: number;
+  readonly quarantined: number;
+  readonly fragmentsDropped: number;
+  readonly conflicts: number;
+  /** Units: ms from the making of the last envelope to its merge, by the two sites' clocks; null before the first. */
+  readonly lagMs: number | null;
+}
+
+/** The receiving half of replication. */
+export class Receiver {
+  readonly #options: ReceiverOptions;
+  readonly #fragments: Fragments;
+  readonly #streams = new Map<string, SequenceWindow>();
+  #envelopes = 0;
+  #own = 0;
+  #quarantined = 0;
+  #conflicts = 0;
+  #lagMs: number | null = null;
+
+  constructor(options: ReceiverOptions) {
+    this.#options = options;
+    this.#fragments = new Fragments(options.clock);
+  }
+
+  stats(): ReceiverStats {
+    return {
+      envelopes: this.#envelopes,
+      own: this.#own,
+      quarantined: this.#quarantined,
+      fragmentsDropped: this.#fragments.dropped,
+      conflicts: this.#conflicts,
+      lagMs: this.#lagMs,
+    };
+  }
+
+  /** Takes one message of a queue; settles it (R1, R2). */
+  async receive(message: QueueMessage): Promise<void> {
+    try {
+      await this.apply(message.body);
+      message.ack();
+    } catch (error) {
+      if (isHopeless(error)) {
+        this.#quarantine(error);
+        message.ack();
+        return;
+      }
+      this.#options.logger.warn({ error: messageOf(error) }, 'merge failed, the message will come again');
+      message.requeue(MERGE_RETRY_MS);
+    }
+  }
+
+  /** Merges one message's content. Errors: MqkvError for what can never be merged; else the store's. */
+  async apply(message: Buffer): Promise<void> {
+    const envelope = decodeEnvelope(message);
+    if (envelope.header.origin === this.#options.store.origin) {
+      this.#own++;
+      return;
+    }
+    this.#fragments.expire();
+    const body = envelope.header.fragments === 1 ? envelope.body : this.#fragments.add(envelope);
+    if (body !== undefined) await this.#merge(envelope, decodeSections(body));
+    this.#envelopes++;
+    this.#lagMs = Math.max(0, this.#options.clock.now() - envelope.header.timeMs);
+  }
+
+  async #merge(envelope: Envelope, sections: readonly Section[]): Promise<void> {
+    const { store, onHeartbeat } = this.#options;
+    const fresh = this.#window(envelope.header.stream).note(envelope.header.sequence);
+    for (const section of sections) {
+      if (section.kind === SECTION_DELTAS)
+        this.#conflicts += (await store.merge(asBuffer(section.bytes))).conflicts;
+      else if (section.kind === SECTION_HEARTBEAT) onHeartbeat(envelope.header, section.bytes);
+      else if (section.kind === SECTION_PUBLISH) this.#publish(section.bytes, fresh);
+      else throw new MqkvError('MALFORMED_ENVELOPE', `unknown section kind ${section.kind}`);
+    }
+  }
+
+  #publish(bytes: Uint8Array, fresh: boolean): void {
+    const { channel, message } = decodePublish(bytes);
+    if (fresh) this.#options.onPublish(channel, message);
+  }
+
+  #window(stream: string): SequenceWindow {
+    const window = this.#streams.get(stream) ?? new SequenceWindow();
+    this.#streams.delete(stream);
+    this.#streams.set(stream, window);
+    if (this.#streams.size > STREAMS_MAX) {
+      const oldest = this.#streams.keys().next();
+      if (oldest.done !== true) this.#streams.delete(oldest.value);
+    }
+    return window;
+  }
+
+  #quarantine(error: unknown): void {
+    this.#quarantined++;
+    this.#options.logger.warn({ error: messageOf(error) }, 'message quarantined: it cannot be merged');
+  }
+}
+
+function isHopeless(error: unknown): boolean {
+  return (
+    error instanceof MqkvError &&
+    (error.code === 'MALFORMED_ENVELOPE' ||
+      error.code === 'UNKNOWN_FORMAT' ||
+      error.code === 'MALFORMED_DELTA')
+  );
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

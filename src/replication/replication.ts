@@ -1,0 +1,81 @@
+// One site's replication: sender, receiver and heartbeats over one queue.
+import {
+  type Clock,
+  CONSUMER_IN_FLIGHT_MAX,
+  type Latin1,
+  type Logger,
+  type Random,
+  type Timer,
+} from '../base/index.ts';
+import type { Queue } from '../queue/index.ts';
+import type { Store } from '../store/index.ts';
+import { encodeHeartbeat, Membership } from './membership.ts';
+import { Receiver } from './receiver.ts';
+import { Sender } from './sender.ts';
+
+/** Units: ms between heartbeats (DESIGN 7). */
+const HEARTBEAT_MS = 1_000;
+
+export interface ReplicationOptions {
+  readonly site: string;
+  readonly store: Store;
+  readonly queue: Queue;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Where peers may reach this site; empty: not known. */
+  readonly address: () => string;
+  /** A PUBLISH that came from another site. */
+  readonly onPublish: (channel: Latin1, message: Latin1) => void;
+}
+
+/** What `openReplication` gives. */
+export interface Replication {
+  readonly sender: Sender;
+  readonly receiver: Receiver;
+  readonly membership: Membership;
+  /** Publishes what is pending for at most `timeoutMs`, then stops. Result: whether all of it was accepted. Does not close the queue. */
+  close(timeoutMs: number): Promise<boolean>;
+}
+
+/** Starts replication; the subscription exists or is being tried when this resolves. */
+export async function openReplication(options: ReplicationOptions): Promise<Replication> {
+  const { site, store, queue, clock, logger } = options;
+  const startedAtMs = clock.now();
+  const membership = new Membership({ site, storeId: store.id, startedAtMs, clock, logger });
+  const receiver = new Receiver({
+    store,
+    clock,
+    logger,
+    onPublish: options.onPublish,
+    onHeartbeat: (header, bytes) => membership.hear(header, bytes),
+  });
+  await queue.subscribe((message) => void receiver.receive(message), { maxInFlight: CONSUMER_IN_FLIGHT_MAX });
+  const sender = new Sender(options);
+  const beat = (): void => {
+    const { id: storeId, origin } = store;
+    const { lastSequence, empty: outboxEmpty } = sender;
+    void sender.heartbeat(
+      encodeHeartbeat({
+        site,
+        storeId,
+        origin,
+        startedAtMs,
+        address: options.address(),
+        lastSequence,
+        outboxEmpty,
+      }),
+    );
+  };
+  const timer: Timer = clock.every(HEARTBEAT_MS, beat);
+  beat();
+  return {
+    sender,
+    receiver,
+    membership,
+    close(timeoutMs) {
+      timer.cancel();
+      return sender.close(timeoutMs);
+    },
+  };
+}
