@@ -71,7 +71,7 @@ export function encodeEnvelope(header: EnvelopeHeader, body: readonly Uint8Array
   out.writeUIntLE(header.sequence, 26, 6);
   out.writeUIntLE(header.timeMs, 32, 6);
   out[42] = siteLength;
-  out.latin1Write(header.site, FIXED_BYTES);
+  out.write(header.site, FIXED_BYTES, 'latin1');
   let at = FIXED_BYTES + siteLength;
   for (const part of body) {
     out.set(part, at);
@@ -145,8 +145,8 @@ export function decodeSections(body: Buffer): Section[] {
 export function encodePublish(channel: Latin1, message: Latin1): Buffer {
   const out = Buffer.allocUnsafe(4 + channel.length + message.length);
   out.writeUInt32LE(channel.length, 0);
-  out.latin1Write(channel, 4);
-  out.latin1Write(message, 4 + channel.length);
+  out.write(channel, 4, 'latin1');
+  out.write(message, 4 + channel.length, 'latin1');
   return out;
 }
 
