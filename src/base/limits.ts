@@ -36,3 +36,5 @@ export const OUTBOX_BYTES_MAX = 256 * 1024 * 1024;
 export const STOP_TIMEOUT_MS = 10_000;
 /** Units: bytes. A config, password or secret file: far above any real one, so that a wrong path (a log) is refused. */
 export const CONFIG_FILE_BYTES_MAX = 1024 * 1024;
+/** Unacknowledged messages of 64 KB on one peer link during its first full copy, live ones included. */
+export const PEER_SENDS_MAX = 32;

@@ -1,0 +1,2 @@
+// The folder's door.
+export { openPeersQueue, type PeersOptions, type PeersQueue } from './peers-queue.ts';

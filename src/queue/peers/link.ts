@@ -1,0 +1,197 @@
+// One connection between two sites after its handshake: messages and acknowledgements, both ways.
+//
+// Wire: RESP arrays of bulk strings in both directions (numbers in decimal):
+//   MQKV.PEER MSG id body   a message; the other side answers MQKV.PEER ACK id when it has merged it
+//   MQKV.PEER ACK id
+//   MQKV.PEER PING          every second; a side that hears nothing for LINK_SILENT_MS closes
+//
+// Invariants
+//  L1  A send settles when its ACK came or the link is over; the next link begins with the whole state (DESIGN 6).
+//  L2  At most `receiveMax` delivered messages are unacknowledged; beyond that the socket is not read.
+import type { Socket } from 'node:net';
+import { type Clock, type Logger, messageOf, PEER_SENDS_MAX, type Timer } from '../../base/index.ts';
+import { encodeCommand } from '../../resp/index.ts';
+import { PeerFrames } from './frames.ts';
+
+/** Units: ms. */
+const PING_MS = 1_000;
+export const LINK_SILENT_MS = 10_000;
+
+/** The other end. */
+export interface Peer {
+  readonly site: string;
+  readonly storeId: string;
+  /** Where it was dialled, or where it came from. */
+  readonly address: string;
+}
+
+export interface LinkOptions {
+  readonly socket: Socket;
+  readonly frames: PeerFrames;
+  readonly peer: Peer;
+  readonly outgoing: boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly receiveMax: number;
+  /** A message came. `done` acknowledges it; idempotent. */
+  readonly deliver: (link: Link, body: Buffer, done: () => void) => void;
+  readonly onClose: (link: Link) => void;
+}
+
+/** A live link. */
+export class Link {
+  readonly #options: LinkOptions;
+  readonly #waiting = new Map<number, () => void>();
+  #nextId = 1;
+  #unacknowledged = 0;
+  #paused = false;
+  #heardAtMs: number;
+  readonly #ping: Timer;
+  #closed = false;
+  sent = 0;
+  received = 0;
+  acknowledged = 0;
+  bytesSent = 0;
+  bytesReceived = 0;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.#heardAtMs = options.clock.now();
+    const { socket, clock } = options;
+    socket.on('data', (chunk: Buffer) => this.#data(chunk));
+    socket.on('error', (error) => options.logger.debug({ error: messageOf(error) }, 'peer link failed'));
+    socket.on('close', () => this.close());
+    this.#ping = clock.every(PING_MS, () => this.#beat());
+  }
+
+  get peer(): Peer {
+    return this.#options.peer;
+  }
+
+  get outgoing(): boolean {
+    return this.#options.outgoing;
+  }
+
+  /** Messages delivered here and not yet acknowledged. */
+  get inFlight(): number {
+    return this.#unacknowledged;
+  }
+
+  /** Messages sent and not yet acknowledged by the other side. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Handles what the handshake's last chunk held beyond it. */
+  start(): void {
+    this.#drain();
+  }
+
+  /** Sends a message (L1). Owns: `body` must not change until it settles. */
+  send(body: Uint8Array): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    const id = this.#nextId++;
+    const { socket } = this.#options;
+    const number = String(id);
+    socket.cork();
+    socket.write(
+      `*4\r\n$9\r\nMQKV.PEER\r\n$3\r\nMSG\r\n$${number.length}\r\n${number}\r\n$${body.length}\r\n`,
+    );
+    socket.write(body);
+    socket.write('\r\n');
+    socket.uncork();
+    this.sent++;
+    this.bytesSent += body.length;
+    return new Promise((resolve) => this.#waiting.set(id, resolve));
+  }
+
+  /** Room for another message of a bulk transfer, beside live ones. */
+  get hasRoom(): boolean {
+    return this.#waiting.size < PEER_SENDS_MAX;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Closes the connection and settles all sends. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#ping.cancel();
+    this.#options.socket.destroy();
+    for (const resolve of this.#waiting.values()) resolve();
+    this.#waiting.clear();
+    this.#options.onClose(this);
+  }
+
+  #beat(): void {
+    const { clock, socket, logger, peer } = this.#options;
+    if (clock.now() - this.#heardAtMs > LINK_SILENT_MS && !this.#paused) {
+      logger.warn({ peer: peer.site, address: peer.address }, 'peer silent, link closed');
+      this.close();
+      return;
+    }
+    socket.write(encodeCommand(['MQKV.PEER', 'PING']));
+  }
+
+  #data(chunk: Buffer): void {
+    this.#heardAtMs = this.#options.clock.now();
+    this.bytesReceived += chunk.length;
+    this.#options.frames.feed(chunk);
+    this.#drain();
+  }
+
+  #drain(): void {
+    try {
+      for (let frame = this.#options.frames.next(); frame !== undefined; frame = this.#options.frames.next())
+        this.#frame(frame);
+    } catch (error) {
+      this.#options.logger.warn(
+        { error: messageOf(error), peer: this.peer.site },
+        'peer link closed: not understood',
+      );
+      this.close();
+    }
+  }
+
+  #frame(frame: readonly Buffer[]): void {
+    const kind = frame[1]?.toString('latin1');
+    const id = Number(frame[2]?.toString('latin1'));
+    if (kind === 'ACK') this.#acknowledgedBy(id);
+    else if (kind === 'MSG' && frame[3] !== undefined) this.#message(id, frame[3]);
+    else if (kind !== 'PING') this.#options.logger.warn({ kind: kind ?? '' }, 'unknown peer message ignored');
+  }
+
+  #acknowledgedBy(id: number): void {
+    const resolve = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    resolve?.();
+  }
+
+  #message(id: number, body: Buffer): void {
+    this.received++;
+    this.#unacknowledged++;
+    if (this.#unacknowledged >= this.#options.receiveMax && !this.#paused) {
+      this.#paused = true;
+      this.#options.socket.pause();
+    }
+    let open = true;
+    this.#options.deliver(this, body, () => {
+      if (!open) return;
+      open = false;
+      this.#done(id);
+    });
+  }
+
+  #done(id: number): void {
+    this.#unacknowledged--;
+    this.acknowledged++;
+    if (this.#closed) return;
+    this.#options.socket.write(encodeCommand(['MQKV.PEER', 'ACK', String(id)]));
+    if (!this.#paused || this.#unacknowledged >= this.#options.receiveMax) return;
+    this.#paused = false;
+    this.#heardAtMs = this.#options.clock.now();
+    this.#options.socket.resume();
+  }
+}
