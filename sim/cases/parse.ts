@@ -2,14 +2,25 @@
 
 /** One step of a case. `text` is the step as written. */
 export type Step =
-  | { readonly kind: 'command'; readonly site: number; readonly commands: readonly (readonly string[])[]; readonly text: string }
+  | {
+      readonly kind: 'command';
+      readonly site: number;
+      readonly commands: readonly (readonly string[])[];
+      readonly text: string;
+    }
   | { readonly kind: 'delta'; readonly number: number; readonly to: number; readonly text: string }
   | { readonly kind: 'all'; readonly from: number; readonly to: number; readonly text: string }
   | { readonly kind: 'sync' | 'repair'; readonly text: string }
   | { readonly kind: 'pass'; readonly ms: number; readonly text: string }
   | { readonly kind: 'clock'; readonly site: number; readonly ms: number; readonly text: string }
   | { readonly kind: 'free'; readonly site: number; readonly text: string }
-  | { readonly kind: 'expect'; readonly site: number | undefined; readonly key: string; readonly view: string; readonly text: string };
+  | {
+      readonly kind: 'expect';
+      readonly site: number | undefined;
+      readonly key: string;
+      readonly view: string;
+      readonly text: string;
+    };
 
 /** One line of a file. */
 export interface Case {
@@ -63,7 +74,8 @@ function parseStep(text: string, line: number): Step {
     return { kind: 'expect', site, key: expect[2] ?? '', view: (expect[3] ?? '').trim(), text };
   }
   const command = /^s(\d+) +(.+)$/.exec(text);
-  if (command) return { kind: 'command', site: Number(command[1]), commands: parseCommands(command[2] ?? ''), text };
+  if (command)
+    return { kind: 'command', site: Number(command[1]), commands: parseCommands(command[2] ?? ''), text };
   throw new Error(`line ${line}: step '${text}' is not understood`);
 }
 

@@ -1,5 +1,12 @@
 // The folder's door.
-export { decodeEnvelope, type Envelope, type EnvelopeHeader, encodeEnvelope } from './envelope.ts';
+export {
+  decodeEnvelope,
+  type Envelope,
+  type EnvelopeHeader,
+  encodeEnvelope,
+  encodeSection,
+  SECTION_DELTAS,
+} from './envelope.ts';
 export { type Heartbeat, type Member, Membership } from './membership.ts';
 export { Receiver, type ReceiverStats } from './receiver.ts';
 export { openReplication, type Replication, type ReplicationOptions } from './replication.ts';
