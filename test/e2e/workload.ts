@@ -1,0 +1,158 @@
+// Mixed writes at several sites at once, and the comparison of what the sites then answer.
+import { Redis } from 'ioredis';
+import { below, type Random, seededRandom } from '../../src/base/index.ts';
+
+/** How much is written where. */
+export interface Workload {
+  readonly ports: readonly number[];
+  /** Writes at all sites together. */
+  readonly writes: number;
+  readonly seed: number;
+  /** Writes of one pipeline. */
+  readonly pipeline: number;
+  /** Called after each pipeline with the writes acknowledged so far at all sites. */
+  readonly progress?: (written: number) => void | Promise<void>;
+}
+
+/** What was acknowledged. */
+export interface Written {
+  readonly writes: number;
+  readonly errors: readonly string[];
+  /** Increments acknowledged per counter that nothing else touches. */
+  readonly counters: ReadonlyMap<string, number>;
+}
+
+/** A client of one site. Close with `disconnect()`. */
+export function clientOf(port: number): Redis {
+  return new Redis({ host: '127.0.0.1', port, maxRetriesPerRequest: 1, lazyConnect: true });
+}
+
+/** Runs the writes at all sites at once; resolves when all were answered. */
+export async function runWorkload(workload: Workload): Promise<Written> {
+  const counters = new Map<string, number>();
+  const errors: string[] = [];
+  let writes = 0;
+  const share = Math.ceil(workload.writes / workload.ports.length);
+  const site = async (port: number, index: number): Promise<void> => {
+    const client = clientOf(port);
+    await client.connect();
+    const random = seededRandom(workload.seed * 31 + index);
+    for (let left = share; left > 0; left -= workload.pipeline) {
+      const commands = Array.from({ length: Math.min(left, workload.pipeline) }, () =>
+        randomWrite(random, index),
+      );
+      const replies = (await client.pipeline(commands.map((command) => [...command])).exec()) ?? [];
+      for (const [i, [error]] of replies.entries()) note(commands[i] ?? [], error);
+      writes += replies.length;
+      await workload.progress?.(writes);
+    }
+    client.disconnect();
+  };
+  const note = (command: readonly string[], error: Error | null): void => {
+    if (error !== null) {
+      if (!error.message.startsWith('WRONGTYPE')) errors.push(`${command.join(' ')}: ${error.message}`);
+      return;
+    }
+    const key = command[1] ?? '';
+    if (command[0] === 'INCR' && key.startsWith('count:')) counters.set(key, (counters.get(key) ?? 0) + 1);
+  };
+  await Promise.all(workload.ports.map(site));
+  return { writes, errors, counters };
+}
+
+/** Half of the writes are on keys that all sites write, half on the site's own. */
+function randomWrite(random: Random, site: number): string[] {
+  const scope = below(random, 2) === 0 ? 'all' : `s${site}`;
+  const n = below(random, 500);
+  const value = `v${below(random, 1_000_000)}`;
+  const key = (kind: string): string => `${kind}:${scope}:${n}`;
+  switch (below(random, 9)) {
+    case 0:
+      return ['SET', key('string'), value, 'EX', String(3600 + below(random, 3600))];
+    case 1:
+      return ['INCR', `count:${scope}:${n % 50}`];
+    case 2:
+      return ['HSET', key('hash'), `f${below(random, 8)}`, value];
+    case 3:
+      return ['SADD', key('set'), `m${below(random, 16)}`];
+    case 4:
+      return ['SREM', key('set'), `m${below(random, 16)}`];
+    case 5:
+      return ['ZADD', key('zset'), String(below(random, 1000)), `m${below(random, 16)}`];
+    case 6:
+      return ['DEL', key(['string', 'hash', 'set', 'zset', 'number'][below(random, 5)] ?? 'string')];
+    case 7:
+      return [
+        'EXPIRE',
+        key(['string', 'hash', 'set', 'zset'][below(random, 4)] ?? 'hash'),
+        String(3600 + below(random, 3600)),
+      ];
+    default:
+      return ['INCR', key('number')];
+  }
+}
+
+/** Everything a site shows, as text per key. */
+export async function dump(port: number): Promise<Map<string, string>> {
+  const client = clientOf(port);
+  await client.connect();
+  const keys = (await client.keys('*')).sort();
+  const all = new Map<string, string>();
+  for (let from = 0; from < keys.length; from += 500) {
+    const part = keys.slice(from, from + 500);
+    const types = (await client.pipeline(part.map((key) => ['type', key])).exec()) ?? [];
+    const reads = part.map((key, i) => readOf(key, String(types[i]?.[1])));
+    const values = (await client.pipeline(reads).exec()) ?? [];
+    const expiries = (await client.pipeline(part.map((key) => ['pexpiretime', key])).exec()) ?? [];
+    for (const [i, key] of part.entries()) {
+      all.set(key, `${String(types[i]?.[1])} ${canonical(values[i]?.[1])} at ${String(expiries[i]?.[1])}`);
+    }
+  }
+  client.disconnect();
+  return all;
+}
+
+function readOf(key: string, type: string): string[] {
+  if (type === 'hash') return ['hgetall', key];
+  if (type === 'set') return ['smembers', key];
+  if (type === 'zset') return ['zrange', key, '0', '-1', 'withscores'];
+  return ['get', key];
+}
+
+function canonical(value: unknown): string {
+  if (value instanceof Error) return `error ${value.message}`;
+  if (Array.isArray(value)) {
+    const pairs = value.map(String);
+    return JSON.stringify(pairs.sort());
+  }
+  if (typeof value === 'object' && value !== null) return JSON.stringify(Object.entries(value).sort());
+  return String(value);
+}
+
+/** The first differences between the sites' dumps; empty: they are equal. */
+export function differences(dumps: readonly Map<string, string>[], most = 5): string[] {
+  const keys = new Set(dumps.flatMap((one) => [...one.keys()]));
+  const found: string[] = [];
+  for (const key of keys) {
+    const shown = dumps.map((one) => one.get(key) ?? '-');
+    if (new Set(shown).size > 1) found.push(`${key}: ${shown.join(' / ')}`);
+    if (found.length >= most) break;
+  }
+  return found;
+}
+
+/** Waits until all sites answer the same. Errors: Error with the first differences after `timeoutMs`. */
+export async function untilEqual(
+  ports: readonly number[],
+  timeoutMs: number,
+): Promise<readonly Map<string, string>[]> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const dumps: Map<string, string>[] = [];
+    for (const port of ports) dumps.push(await dump(port));
+    const found = differences(dumps);
+    if (found.length === 0) return dumps;
+    if (Date.now() > deadline) throw new Error(`sites differ after ${timeoutMs} ms:\n${found.join('\n')}`);
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+}
