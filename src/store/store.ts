@@ -1,5 +1,5 @@
 // The boundary to a store: where both write paths meet. Nothing else changes data.
-import type { CommandBatch, ReplyWriter } from '../resp/index.ts';
+import type { CommandBatch } from '../resp/index.ts';
 
 /** What a store knows of the client whose command it executes. */
 export interface ClientState {

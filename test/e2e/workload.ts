@@ -105,7 +105,10 @@ export async function dump(port: number): Promise<Map<string, string>> {
     const values = (await client.pipeline(reads).exec()) ?? [];
     const expiries = (await client.pipeline(part.map((key) => ['pexpiretime', key])).exec()) ?? [];
     for (const [i, key] of part.entries()) {
-      all.set(key, `${String(types[i]?.[1])} ${canonical(values[i]?.[1])} at ${String(expiries[i]?.[1])}`);
+      all.set(
+        key,
+        `${String(types[i]?.[1])} ${canonical(values[i]?.[1], String(types[i]?.[1]) === 'zset')} at ${String(expiries[i]?.[1])}`,
+      );
     }
   }
   client.disconnect();
@@ -119,11 +122,11 @@ function readOf(key: string, type: string): string[] {
   return ['get', key];
 }
 
-function canonical(value: unknown): string {
+function canonical(value: unknown, isOrdered: boolean): string {
   if (value instanceof Error) return `error ${value.message}`;
   if (Array.isArray(value)) {
-    const pairs = value.map(String);
-    return JSON.stringify(pairs.sort());
+    const parts = value.map(String);
+    return JSON.stringify(isOrdered ? parts : parts.sort());
   }
   if (typeof value === 'object' && value !== null) return JSON.stringify(Object.entries(value).sort());
   return String(value);
