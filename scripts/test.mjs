@@ -70,7 +70,7 @@ function main() {
     cases('golden cases on node 26', node);
     step('serve on node 26', node, ['dist/test/e2e/smoke.js']);
   });
-  other('bun', join(cache, 'bun', 'node_modules', 'bun', 'bin', 'bun.exe'), (bun) => {
+  other('bun', join(cache, 'bun', 'node_modules', '@oven', 'bun-linux-x64', 'bin', 'bun'), (bun) => {
     step('serve on bun', process.execPath, ['dist/test/e2e/smoke.js', bun]);
   });
 }
