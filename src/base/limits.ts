@@ -38,3 +38,31 @@ export const STOP_TIMEOUT_MS = 10_000;
 export const CONFIG_FILE_BYTES_MAX = 1024 * 1024;
 /** Unacknowledged messages of 64 KB on one peer link during its first full copy, live ones included. */
 export const PEER_SENDS_MAX = 32;
+/** Units: bytes. nsqd's default -max-msg-size; lowered when a broker tells a smaller one. */
+export const NSQ_MESSAGE_BYTES_MAX = 1024 * 1024;
+/** Units: bytes. Body of one MPUB: a fifth of nsqd's default -max-body-size, and enough to hide the round trip. */
+export const NSQ_BATCH_BYTES_MAX = 1024 * 1024;
+/** MPUBs sent and not yet answered on one connection: the next one travels while nsqd writes the last. */
+export const NSQ_BATCHES_IN_FLIGHT_MAX = 4;
+/** Units: bytes of messages handed to the NSQ publisher and not yet accepted; beyond it publishing is refused. */
+export const NSQ_PENDING_BYTES_MAX = 64 * 1024 * 1024;
+/** Units: bytes. One frame from nsqd; far above any sensible -max-msg-size, so that a foreign protocol is noticed. */
+export const NSQ_FRAME_BYTES_MAX = 64 * 1024 * 1024;
+/** nsqd that one site consumes from, given and discovered; a connection, its timers and buffers for each. */
+export const NSQ_BROKERS_MAX = 256;
+/** Units: bytes. One answer of nsqd or nsqlookupd over HTTP: 10,000 producers or clients of some 400 bytes. */
+export const NSQ_HTTP_BYTES_MAX = 4 * 1024 * 1024;
+/** Units: bytes. One request that is not complete yet, as in Redis (client-query-buffer-limit); below 2^31 for its offsets. */
+export const QUERY_BYTES_MAX = 1024 * 1024 * 1024;
+/** Arguments of one command before AUTH, as in Redis: AUTH and HELLO need fewer. */
+export const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
+/** Units: bytes. One argument before AUTH, as in Redis. */
+export const UNAUTHENTICATED_BULK_BYTES_MAX = 16_384;
+/** Nested aggregates in a reply; COMMAND DOCS of Redis has about ten. */
+export const REPLY_DEPTH_MAX = 64;
+/** Units: bytes of replies written by one chunk of input before they are sent off early: keeps a pipeline of large GETs from growing the shared buffer. */
+export const REPLY_FLUSH_BYTES = 1024 * 1024;
+/** Units: bytes. Unsent replies of one client above which no more of its input is executed until they are gone. */
+export const OUTPUT_PAUSE_BYTES = 1024 * 1024;
+/** Units: bytes of input kept for a client while an async handler runs; beyond it its socket is not read. */
+export const INPUT_PAUSE_BYTES = 256 * 1024;

@@ -1,0 +1,206 @@
+// One connection to one nsqd: handshake, answers in order, heartbeats, and its end, told exactly once.
+// Invariants: (1) nsqd answers commands that have answers in the order sent; (2) `ended` settles once, and then every
+// request still waiting has been rejected; (3) after the end nothing is written and no message is handed over.
+import net from 'node:net';
+import { type Clock, MqkvError, messageOf, type Timer } from '../../base/index.ts';
+import { type Address, formatAddress, kernelHost } from './address.ts';
+import { identify, MAGIC, NOP } from './commands.ts';
+import { decodeMessage, ERROR, type Frame, FrameParser, MESSAGE, type RawMessage } from './frames.ts';
+
+/** What opening needs. Units: ms in the names. */
+export interface ConnectionOptions {
+  readonly address: Address;
+  readonly clientId: string;
+  readonly clock: Clock;
+  readonly connectTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly heartbeatMs: number;
+  /** Time before nsqd delivers again; 0: nsqd's own default. */
+  readonly messageTimeoutMs: number;
+  readonly signal?: AbortSignal;
+  readonly onMessage?: (message: RawMessage) => void;
+}
+
+interface Waiter {
+  readonly resolve: (text: string) => void;
+  readonly reject: (error: MqkvError) => void;
+  readonly since: number;
+}
+
+/** A text of nsqd's beginning with E_, e.g. `E_BAD_TOPIC …`. */
+export class NsqdError extends MqkvError {
+  constructor(text: string) {
+    super('QUEUE_REFUSED', `nsqd answered: ${text.slice(0, 300)}`);
+  }
+}
+
+/** Connects and identifies. Errors: QUEUE_UNREACHABLE, or NsqdError when nsqd refuses. */
+export async function openConnection(options: ConnectionOptions): Promise<NsqConnection> {
+  const connection = new NsqConnection(options);
+  try {
+    await connection.handshake();
+    return connection;
+  } catch (error) {
+    connection.destroy(messageOf(error));
+    throw error;
+  }
+}
+
+export class NsqConnection {
+  readonly address: Address;
+  /** Resolves with the reason when the connection is over; never rejects. */
+  readonly ended: Promise<MqkvError>;
+  /** nsqd's limit for RDY. */
+  maxRdy = 1;
+  /** The address actually connected, as the kernel tells it. */
+  peer = '';
+  readonly #options: ConnectionOptions;
+  readonly #socket: net.Socket;
+  readonly #parser = new FrameParser();
+  readonly #waiting: Waiter[] = [];
+  #end: (error: MqkvError) => void = () => {};
+  #over: MqkvError | undefined;
+  #corked = false;
+  #heardAt: number;
+  #watch: Timer;
+
+  constructor(options: ConnectionOptions) {
+    this.address = options.address;
+    this.#options = options;
+    this.#heardAt = options.clock.now();
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    this.#socket = net.connect({ host: options.address.host, port: options.address.port, noDelay: true });
+    this.#socket.on('data', (chunk) => this.#take(chunk));
+    this.#socket.on('error', (error) => this.destroy(messageOf(error)));
+    this.#socket.on('close', () => this.destroy('connection closed by nsqd'));
+    this.#watch = options.clock.after(options.connectTimeoutMs, () => this.destroy('no answer in time'));
+    options.signal?.addEventListener('abort', this.#abort, { once: true });
+    if (options.signal?.aborted === true) this.destroy('closed');
+  }
+
+  #abort = (): void => this.destroy('closed');
+
+  get isOver(): boolean {
+    return this.#over !== undefined;
+  }
+
+  /** Requests without an answer so far. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  async handshake(): Promise<void> {
+    const { clientId, heartbeatMs, messageTimeoutMs } = this.#options;
+    const features: Record<string, unknown> = {
+      client_id: clientId,
+      hostname: clientId,
+      user_agent: 'mqkv',
+      feature_negotiation: true,
+      heartbeat_interval: heartbeatMs,
+      output_buffer_size: -1,
+      output_buffer_timeout: -1,
+      tls_v1: false,
+      deflate: false,
+      snappy: false,
+    };
+    if (messageTimeoutMs > 0) features.msg_timeout = messageTimeoutMs;
+    this.#agree(await this.request([MAGIC, identify(features)]));
+    this.peer = formatAddress({
+      host: kernelHost(this.#socket.remoteAddress ?? this.address.host),
+      port: this.#socket.remotePort ?? this.address.port,
+    });
+    this.#watch.cancel();
+    const periodMs = Math.ceil(Math.min(heartbeatMs, this.#options.requestTimeoutMs) / 4);
+    this.#watch = this.#options.clock.every(periodMs, () => this.#check());
+  }
+
+  #agree(text: string): void {
+    const answer = parseFeatures(text);
+    if (answer === undefined) throw this.#failure(`unexpected answer to IDENTIFY: ${text.slice(0, 100)}`);
+    if (answer.auth_required === true) throw new NsqdError('AUTH required, which is not supported yet');
+    if (typeof answer.max_rdy_count === 'number' && answer.max_rdy_count >= 1)
+      this.maxRdy = answer.max_rdy_count;
+  }
+
+  /** Sends a command that has an answer. Rejects with NsqdError, or QUEUE_UNREACHABLE when the connection ends. */
+  request(parts: readonly Uint8Array[]): Promise<string> {
+    return new Promise((resolve, reject) => {
+      if (this.#over !== undefined) return reject(this.#over);
+      this.#waiting.push({ resolve, reject, since: this.#options.clock.now() });
+      for (const part of parts) this.send(part);
+    });
+  }
+
+  /** Sends a command without an answer; what one turn sends leaves in one write. Nothing happens after the end. */
+  send(part: Uint8Array): void {
+    if (this.#over !== undefined) return;
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#socket.cork();
+      process.nextTick(() => {
+        this.#corked = false;
+        this.#socket.uncork();
+      });
+    }
+    this.#socket.write(part);
+  }
+
+  /** Ends it at once. Idempotent. */
+  destroy(reason: string): void {
+    if (this.#over !== undefined) return;
+    this.#over = this.#failure(reason);
+    this.#watch.cancel();
+    this.#options.signal?.removeEventListener('abort', this.#abort);
+    this.#socket.destroy();
+    for (const waiter of this.#waiting.splice(0)) waiter.reject(this.#over);
+    this.#end(this.#over);
+  }
+
+  #failure(reason: string): MqkvError {
+    return new MqkvError('QUEUE_UNREACHABLE', `nsqd ${formatAddress(this.address)}: ${reason}`);
+  }
+
+  #check(): void {
+    const now = this.#options.clock.now();
+    const { heartbeatMs, requestTimeoutMs } = this.#options;
+    if (this.#waiting.length > 0 && now - this.#waiting[0].since > requestTimeoutMs)
+      this.destroy('no answer in time');
+    if (now - this.#heardAt > heartbeatMs * 2.5) this.destroy('no heartbeat in time');
+  }
+
+  #take(chunk: Buffer): void {
+    this.#heardAt = this.#options.clock.now();
+    const problem = this.#parser.push(chunk, (frame) => this.#frame(frame));
+    if (problem !== undefined) this.destroy(`malformed data (${problem}); is this nsqd's TCP port?`);
+  }
+
+  #frame({ type, data }: Frame): void {
+    if (this.#over !== undefined) return;
+    if (type === MESSAGE) this.#options.onMessage?.(decodeMessage(data));
+    else if (type === ERROR) this.#refused(data.toString('utf8'));
+    else this.#answered(data.toString('utf8'));
+  }
+
+  #answered(text: string): void {
+    if (text === '_heartbeat_') return this.send(NOP);
+    this.#waiting.shift()?.resolve(text);
+  }
+
+  /** FIN, REQ and TOUCH have no answer; theirs are the only errors after which nsqd goes on (it delivers again). */
+  #refused(text: string): void {
+    if (/^E_(FIN|REQ|TOUCH)_FAILED/.test(text)) return;
+    this.#waiting.shift()?.reject(new NsqdError(text));
+    this.destroy(text);
+  }
+}
+
+function parseFeatures(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
