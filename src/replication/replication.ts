@@ -20,6 +20,8 @@ export interface ReplicationOptions {
   readonly site: string;
   readonly store: Store;
   readonly queue: Queue;
+  /** Further queues that are only consumed (`--subscribe`). */
+  readonly subscribed?: readonly Queue[];
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -50,7 +52,9 @@ export async function openReplication(options: ReplicationOptions): Promise<Repl
     onPublish: options.onPublish,
     onHeartbeat: (header, bytes) => membership.hear(header, bytes),
   });
-  await queue.subscribe((message) => void receiver.receive(message), { maxInFlight: CONSUMER_IN_FLIGHT_MAX });
+  for (const source of [queue, ...(options.subscribed ?? [])]) {
+    await source.subscribe((message) => void receiver.receive(message), { maxInFlight: CONSUMER_IN_FLIGHT_MAX });
+  }
   const sender = new Sender(options);
   const beat = (): void => {
     const { id: storeId, origin } = store;

@@ -1,9 +1,9 @@
 // From a parsed queue URL to its adapter; drivers are loaded only when they are configured.
 import type { Clock, Logger, Random } from '../base/index.ts';
-import type { PeersQueue } from '../queue/peers/index.ts';
 import type { Queue } from '../queue/index.ts';
+import type { PeersQueue } from '../queue/peers/index.ts';
 import type { Config } from './config.ts';
-import type { QueueUrl } from './urls.ts';
+import type { PeersUrl, QueueUrl } from './urls.ts';
 
 /** What adapters need of the site around them. */
 export interface QueueSurroundings {
@@ -22,40 +22,18 @@ export interface OpenedQueue {
   readonly peers: PeersQueue | undefined;
 }
 
-/** Opens the adapter of a URL. Errors: MqkvError of the adapter. */
+/** Opens the adapter of a URL. Errors: MqkvError of the adapter; a broker that is away is none. */
 export async function openQueue(url: QueueUrl, around: QueueSurroundings): Promise<OpenedQueue> {
+  if (url.kind === 'peers') return openPeers(url, around);
   const { config, clock, random, logger } = around;
-  if (url.kind === 'peers') return openPeers(url.peers, around);
   const { openNsqQueue } = await import('../queue/nsq/index.ts');
-  const { nsqd, lookupd, http, topic } = url;
-  const queue = await openNsqQueue({
-    nsqd,
-    lookupd,
-    http,
-    topic,
-    channel: config.site,
-    clock,
-    random,
-    logger,
-  });
-  return { queue, peers: undefined };
+  return { queue: await openNsqQueue({ url, channel: config.site, clock, random, logger }), peers: undefined };
 }
 
-async function openPeers(
-  peers: readonly { readonly host: string; readonly port: number }[],
-  around: QueueSurroundings,
-): Promise<OpenedQueue> {
+async function openPeers(url: PeersUrl, around: QueueSurroundings): Promise<OpenedQueue> {
   const { config, storeId, clock, random, logger, address } = around;
   const { openPeersQueue } = await import('../queue/peers/index.ts');
-  const queue = openPeersQueue({
-    peers,
-    site: config.site,
-    storeId,
-    secret: config.secret,
-    clock,
-    random,
-    logger,
-    address,
-  });
+  const { site, secret } = config;
+  const queue = openPeersQueue({ peers: url.peers, site, storeId, secret, clock, random, logger, address });
   return { queue, peers: queue };
 }
