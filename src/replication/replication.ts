@@ -53,7 +53,9 @@ export async function openReplication(options: ReplicationOptions): Promise<Repl
     onHeartbeat: (header, bytes) => membership.hear(header, bytes),
   });
   for (const source of [queue, ...(options.subscribed ?? [])]) {
-    await source.subscribe((message) => void receiver.receive(message), { maxInFlight: CONSUMER_IN_FLIGHT_MAX });
+    await source.subscribe((message) => void receiver.receive(message), {
+      maxInFlight: CONSUMER_IN_FLIGHT_MAX,
+    });
   }
   const sender = new Sender(options);
   const beat = (): void => {
