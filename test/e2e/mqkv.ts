@@ -36,7 +36,7 @@ export async function startMqkv(
     log = (log + text).slice(-1_000_000);
   });
   const port = await readyPort(child, () => log);
-  const admin = /"admin":"([^"]+)"/.exec(log)?.[1] ?? '';
+  const admin = await adminAddress(child, () => log);
   return {
     pid: child.pid ?? 0,
     port,
@@ -60,6 +60,16 @@ function readyPort(child: ChildProcess, log: () => string): Promise<number> {
     });
     child.on('exit', (code) => reject(new Error(`mqkv ended with ${code} before it was ready:\n${log()}`)));
   });
+}
+
+/** The log says where the admin HTTP listens. */
+async function adminAddress(child: ChildProcess, log: () => string): Promise<string> {
+  for (;;) {
+    const address = /"admin":"([^"]+)"/.exec(log())?.[1];
+    if (address !== undefined) return address;
+    if (child.exitCode !== null) throw new Error(`mqkv ended:\n${log()}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 async function stop(child: ChildProcess): Promise<number | null> {
