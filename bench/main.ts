@@ -44,9 +44,8 @@ async function main(): Promise<void> {
     for (const shape of SHAPES) {
       for (const command of ['set', 'get'] as const) {
         compare(redis, mqkv, {
-          label: shape.label,
-          command,
           ...shape,
+          command,
           requests: Math.round(shape.requests * SCALE),
           keys: KEYS,
         });
