@@ -1,5 +1,5 @@
 // The brokers that tests start: real ones, on free loopback ports, with own data folders.
-export { type NsqdBroker, type NsqdOptions, startNsqd, startNsqlookupd } from './nsq.ts';
+export { type Nsqd, type NsqdBroker, type NsqdOptions, startNsqd, startNsqlookupd } from './nsq.ts';
 export { eventually, freePorts, isListening } from './ports.ts';
 export { type Broker, type BrokerSpec, startBroker } from './process.ts';
 export { startRedis } from './redis.ts';

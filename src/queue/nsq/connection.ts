@@ -36,6 +36,17 @@ export class NsqdError extends MqkvError {
 
 /** Connects and identifies. Errors: QUEUE_UNREACHABLE, or NsqdError when nsqd refuses. */
 export async function openConnection(options: ConnectionOptions): Promise<NsqConnection> {
+  try {
+    return await identified(options);
+  } catch (error) {
+    // This nsqd allows less than we ask for: its own timeout and the shortest heartbeat are always allowed.
+    if (!(error instanceof NsqdError && /(msg timeout|heartbeat interval) .*invalid/.test(error.message)))
+      throw error;
+    return identified({ ...options, messageTimeoutMs: 0, heartbeatMs: 1_000 });
+  }
+}
+
+async function identified(options: ConnectionOptions): Promise<NsqConnection> {
   const connection = new NsqConnection(options);
   try {
     await connection.handshake();

@@ -46,7 +46,8 @@ export class Consumer implements LinkOwner {
   readonly #pacer: Pacer;
   readonly #turns: Timer;
   #held: Held[] = [];
-  #inHand = 0;
+  /** Messages with the handler, each as what gives it back. */
+  readonly #inHand = new Set<() => void>();
   #turn = 0;
   #closing = false;
   #drained: () => void = () => {};
@@ -81,27 +82,28 @@ export class Consumer implements LinkOwner {
 
   /** Messages with the handler. */
   get inHand(): number {
-    return this.#inHand;
+    return this.#inHand.size;
   }
 
   /**
-   * Asks for nothing more, waits up to `graceMs` for the handler, lets nsqd take the acknowledgements, then ends.
-   * What is still unacknowledged is delivered again by nsqd.
+   * Asks for nothing more, waits up to `graceMs` for the handler, gives the rest back (else nsqd would keep it until
+   * its time is over), lets nsqd take all that, then ends.
    */
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
-    this.#held = [];
     this.#turns.cancel();
     this.#pacer.stop();
     for (const link of this.links) link.setReady(0);
+    for (const { connection, message } of this.#held.splice(0)) connection.send(req(message.id, 0));
     await this.#idle(graceMs);
+    for (const giveBack of [...this.#inHand]) giveBack();
     const flushed = Promise.all([...this.links].map((link) => link.finish()));
     await Promise.race([flushed, sleep(this.#settings.clock, this.#settings.httpTimeoutMs)]);
     await this.#scope.close();
   }
 
   #idle(graceMs: number): Promise<void> {
-    if (this.#inHand === 0 || graceMs <= 0) return Promise.resolve();
+    if (this.#inHand.size === 0 || graceMs <= 0) return Promise.resolve();
     const drained = new Promise<void>((resolve) => {
       this.#drained = resolve;
     });
@@ -191,21 +193,22 @@ export class Consumer implements LinkOwner {
   }
 
   message(_link: Link, connection: NsqConnection, message: RawMessage): void {
-    if (this.#closing) return;
-    if (this.#inHand >= this.#options.maxInFlight) this.#held.push({ connection, message });
+    if (this.#closing) return connection.send(req(message.id, 0));
+    if (this.#inHand.size >= this.#options.maxInFlight) this.#held.push({ connection, message });
     else this.#hand({ connection, message });
   }
 
   #hand({ connection, message }: Held): void {
-    this.#inHand += 1;
     let settled = false;
     const settle = (command: Buffer): boolean => {
       if (settled) return false;
       settled = true;
       connection.send(command);
-      this.#inHand -= 1;
+      this.#inHand.delete(giveBack);
       return true;
     };
+    const giveBack = (): boolean => settle(req(message.id, 0));
+    this.#inHand.add(giveBack);
     this.#options.handler({
       body: message.body,
       attempts: message.attempts,
@@ -226,8 +229,8 @@ export class Consumer implements LinkOwner {
 
   /** Held messages of a connection that is over come again from nsqd. */
   #next(): void {
-    if (this.#inHand === 0) this.#drained();
-    while (this.#held.length > 0 && this.#inHand < this.#options.maxInFlight) {
+    if (this.#inHand.size === 0) this.#drained();
+    while (this.#held.length > 0 && this.#inHand.size < this.#options.maxInFlight) {
       const first = this.#held.shift();
       if (first !== undefined && !first.connection.isOver) return this.#hand(first);
     }

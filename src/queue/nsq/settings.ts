@@ -24,7 +24,8 @@ export const DEFAULT_TIMES = {
   connectTimeoutMs: 1_500,
   requestTimeoutMs: 5_000,
   heartbeatMs: 5_000,
-  messageTimeoutMs: 0,
+  // nsqd keeps what a dead consumer had for so long; its default of a minute would be a minute of lag.
+  messageTimeoutMs: 10_000,
   lookupPeriodMs: 4_500,
   httpTimeoutMs: 2_000,
 } as const;
