@@ -1,8 +1,10 @@
 // The commands that one chunk of input held, as flat integer offsets into it: nothing is allocated per command.
 import { codeOfBytes } from './names.ts';
 
-const COMMANDS_AT_FIRST = 1024;
-const ARGUMENTS_AT_FIRST = 4096;
+const COMMANDS_AT_FIRST = 16;
+const EMPTY = Buffer.alloc(0);
+/** Units: bytes. What a chunk of node:net (64 KB) and a rest before it take. */
+const SCRATCH_BYTES = 80 * 1024;
 
 /**
  * Commands of one connection, parsed out of one chunk of its input. The server reuses batches: what it points to is
@@ -10,11 +12,11 @@ const ARGUMENTS_AT_FIRST = 4096;
  */
 export class CommandBatch {
   /** The bytes that all ranges point into. Owns: the batch; may be read, not changed. */
-  buffer: Buffer = Buffer.alloc(0);
+  buffer: Buffer = EMPTY;
   /** Commands in the batch. */
   count = 0;
   /** Start and end of every argument of every command, in order. Written by the parsers of this folder only. */
-  ranges: Int32Array = new Int32Array(ARGUMENTS_AT_FIRST * 2);
+  ranges: Int32Array = new Int32Array(COMMANDS_AT_FIRST * 8);
   /** Where the ranges of command i begin in `ranges`; one entry more than commands. */
   firsts: Int32Array = new Int32Array(COMMANDS_AT_FIRST + 1);
   /** The folded name of command i. */
@@ -25,7 +27,7 @@ export class CommandBatch {
   limit = 0;
   /** Quoted inline commands are unquoted in place; what their lines held before, for `rest`. */
   #originals: { readonly at: number; readonly bytes: Buffer }[] = [];
-  #scratch: Buffer = this.buffer;
+  #scratch: Buffer = EMPTY;
 
   /** Arguments of command i, its name included. Range: at least 1. */
   argc(i: number): number {
@@ -80,11 +82,43 @@ export class CommandBatch {
   /** Joins two pieces in memory of the batch's own. Result: their length; they lie at 0 of `buffer`. */
   join(head: Uint8Array, tail: Uint8Array): number {
     const length = head.length + tail.length;
-    if (this.#scratch.length < length) this.#scratch = Buffer.allocUnsafeSlow(Math.max(length, 80 * 1024));
+    if (this.#scratch.length < length)
+      this.#scratch = Buffer.allocUnsafeSlow(Math.max(length, SCRATCH_BYTES));
     this.#scratch.set(head, 0);
     this.#scratch.set(tail, head.length);
     this.buffer = this.#scratch;
     return length;
+  }
+
+  /**
+   * Gives this batch, which is free, the large arrays of `busy`, which goes on with the same commands in the small
+   * arrays of this one: a batch kept for long (a blocked command) then holds little. Views stay valid.
+   */
+  exchange(busy: CommandBatch): void {
+    const { ranges, firsts, codes, ends } = this;
+    const { count } = busy;
+    this.ranges = busy.ranges;
+    this.firsts = busy.firsts;
+    this.codes = busy.codes;
+    this.ends = busy.ends;
+    busy.ranges = copied(this.ranges, ranges, this.firsts[count]);
+    busy.firsts = copied(this.firsts, firsts, count + 1);
+    busy.codes = copied(this.codes, codes, count);
+    busy.ends = copied(this.ends, ends, count);
+    if (busy.buffer === busy.#scratch) return;
+    this.#scratch = busy.#scratch;
+    busy.#scratch = EMPTY;
+  }
+
+  /** Commands that fit without growing. */
+  get capacity(): number {
+    return this.codes.length;
+  }
+
+  /** Drops the reference to the input, so that an unused batch holds no chunk. */
+  release(): void {
+    this.buffer = EMPTY;
+    this.reset();
   }
 
   /** Remembers the line at `at` before it is unquoted in place. */
@@ -119,4 +153,10 @@ function grown(array: Int32Array, least: number): Int32Array {
   const larger = new Int32Array(Math.max(least, array.length * 2));
   larger.set(array);
   return larger;
+}
+
+function copied(from: Int32Array, into: Int32Array, length: number): Int32Array {
+  const target = into.length >= length ? into : new Int32Array(length);
+  for (let i = 0; i < length; i++) target[i] = from[i];
+  return target;
 }

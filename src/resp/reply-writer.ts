@@ -4,8 +4,10 @@
 // "(" big number  "=" verbatim  "%" map  "~" set  ">" push; on a RESP2 connection these become the nearest RESP2 form.
 import { formatDouble } from './format-double.ts';
 
-/** Units: bytes. Size of the buffer at rest. */
-const BUFFER_BYTES = 128 * 1024;
+/** Units: bytes. Size of the buffer at first. */
+const BUFFER_BYTES = 1024;
+/** Units: bytes. A buffer that has grown beyond it is not kept. */
+const BUFFER_BYTES_KEPT = 1024 * 1024;
 /** Units: bytes. A larger value is copied to a buffer of its own, not through the shared one. */
 const PIECE_BYTES_MIN = 64 * 1024;
 /** Units: bytes. Below it a loop copies faster than a call. */
@@ -158,6 +160,20 @@ export class ReplyWriter {
     return taken;
   }
 
+  /** Gives this writer, which is empty, the grown buffer of `busy`, which goes on in the small one of this. */
+  exchange(busy: ReplyWriter): void {
+    const at = busy.#at;
+    const small = this.#buffer.length >= at ? this.#buffer : Buffer.allocUnsafeSlow(at);
+    busy.#buffer.copy(small, 0, 0, at);
+    this.#buffer = busy.#buffer;
+    busy.#buffer = small;
+  }
+
+  /** Units: bytes of the buffer. */
+  get capacity(): number {
+    return this.#buffer.length;
+  }
+
   /** Drops all but the first `length` bytes. */
   truncate(length: number): void {
     while (this.#pieceBytes > length) {
@@ -177,7 +193,7 @@ export class ReplyWriter {
     else buffer.copy(copy, 0, 0, length);
     if (length < this.#at) buffer.copyWithin(0, length, this.#at);
     this.#at -= length;
-    if (this.#at === 0 && buffer.length > BUFFER_BYTES * 8)
+    if (this.#at === 0 && buffer.length > BUFFER_BYTES_KEPT)
       this.#buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
     return copy;
   }

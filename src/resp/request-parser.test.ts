@@ -1,7 +1,7 @@
 // Raw bytes in, commands out: any cuts, Redis' limits and words.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CommandBatch, encodeCommand, nameCode, type ParseStatus, RequestParser, requestLimits } from './index.ts';
+import { CommandBatch, encodeCommand, nameCode, type ParseStatus, RequestParser } from './index.ts';
 
 interface Outcome {
   readonly commands: string[][];
@@ -9,7 +9,11 @@ interface Outcome {
   readonly problem: string;
 }
 
-function parseAll(chunks: readonly Buffer[], parser = new RequestParser(), batch = new CommandBatch()): Outcome {
+function parseAll(
+  chunks: readonly Buffer[],
+  parser = new RequestParser(),
+  batch = new CommandBatch(),
+): Outcome {
   const commands: string[][] = [];
   let status: ParseStatus = 'done';
   for (const chunk of chunks) {
@@ -40,7 +44,9 @@ function cut(bytes: Buffer, at: readonly number[]): Buffer[] {
 
 describe('RequestParser', () => {
   it('reads a pipeline', () => {
-    const { commands, status } = parseText('*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nget\r\n$1\r\nk\r\nPING\r\n*0\r\n*-1\r\n\r\n');
+    const { commands, status } = parseText(
+      '*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nget\r\n$1\r\nk\r\nPING\r\n*0\r\n*-1\r\n\r\n',
+    );
     expect(commands).toEqual([['PING'], ['get', 'k'], ['PING']]);
     expect(status).toBe('done');
   });
@@ -54,21 +60,33 @@ describe('RequestParser', () => {
   });
 
   it('reads any commands in any cuts', () => {
-    const argument = fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ minLength: 90, maxLength: 400 }));
+    const argument = fc.oneof(
+      fc.uint8Array({ maxLength: 40 }),
+      fc.uint8Array({ minLength: 90, maxLength: 400 }),
+    );
     const command = fc.array(argument, { minLength: 1, maxLength: 12 });
-    const property = fc.property(fc.array(command, { maxLength: 12 }), fc.array(fc.nat()), (commands, cuts) => {
-      const bytes = Buffer.concat(commands.map(encodeCommand));
-      const outcome = parseAll(cut(bytes, cuts));
-      const texts = commands.map((args) => args.map((arg) => Buffer.from(arg).toString('latin1')));
-      expect(outcome).toEqual({ commands: texts, status: 'done', problem: '' });
-    });
+    const property = fc.property(
+      fc.array(command, { maxLength: 12 }),
+      fc.array(fc.nat()),
+      (commands, cuts) => {
+        const bytes = Buffer.concat(commands.map(encodeCommand));
+        const outcome = parseAll(cut(bytes, cuts));
+        const texts = commands.map((args) => args.map((arg) => Buffer.from(arg).toString('latin1')));
+        expect(outcome).toEqual({ commands: texts, status: 'done', problem: '' });
+      },
+    );
     fc.assert(property, { numRuns: 300 });
   });
 
   it('reads large commands in any cuts, also one byte at a time around their edges', () => {
     const large = [Buffer.alloc(300_000, 'a'), 'x', Buffer.alloc(200_000, 'b')];
     const many = Array.from({ length: 30_000 }, (_, i) => String(i));
-    const bytes = Buffer.concat([encodeCommand(['PING']), encodeCommand(large), encodeCommand(many), encodeCommand(['END'])]);
+    const bytes = Buffer.concat([
+      encodeCommand(['PING']),
+      encodeCommand(large),
+      encodeCommand(many),
+      encodeCommand(['END']),
+    ]);
     const property = fc.property(fc.array(fc.nat(), { minLength: 1, maxLength: 60 }), (cuts) => {
       const { commands, status } = parseAll(cut(bytes, cuts));
       expect(status).toBe('done');

@@ -1,0 +1,380 @@
+// One client: input to commands, commands to the handler in order, replies to the socket.
+//
+// 1. One command of a client runs at a time, in the order received; replies are written in that order.
+// 2. While a command waits (async handler) or output is not drained (`blocked`), input is kept, up to a bound, and
+//    beyond it not read.
+// 3. Replies of a chunk go out in one write, unless they grow large or a command waits.
+// 4. After close or detach nothing more is executed and nothing written.
+import type { Socket } from 'node:net';
+import { messageOf } from '../base/index.ts';
+import { type ParseStatus, type ReplyWriter, RequestParser } from '../resp/index.ts';
+import { addressesOf } from './addresses.ts';
+import type { Connection } from './connection.ts';
+import type { Lane } from './lane.ts';
+import { Output } from './output.ts';
+import type { ServerCore } from './server-core.ts';
+
+const EMPTY = Buffer.alloc(0);
+/** Commands that are prepared together: their memory accesses overlap (see PERFORMANCE). */
+const GROUP = 32;
+
+/** What a client is made of. */
+export interface ClientOptions {
+  readonly socket: Socket;
+  /** The Unix socket that it came in by, or empty. */
+  readonly path: string;
+  readonly id: number;
+}
+
+type Phase = 'open' | 'finishing' | 'closed' | 'detached';
+
+/** A client of a server. */
+export class Client implements Connection {
+  readonly id: number;
+  readonly remoteAddress: string;
+  readonly localAddress: string;
+  readonly openedAtMs: number;
+  name = '';
+  lastCommand = '';
+  state: unknown = undefined;
+  keepOpen = false;
+  lastInputAtMs: number;
+  readonly #core: ServerCore;
+  readonly #parser: RequestParser;
+  readonly #output: Output;
+  readonly #socket: Socket;
+  #protocol: 2 | 3 = 2;
+  #phase: Phase = 'open';
+  /** The lane of the chunk under way. */
+  #lane: Lane | undefined;
+  #next = 0;
+  #prepared = 0;
+  #status: ParseStatus = 'done';
+  #running = false;
+  #waiting = false;
+  #input: Buffer[] = [];
+  #inputBytes = 0;
+  #paused = false;
+  #ended = false;
+  #unattach = (): void => {};
+  #controller: AbortController | undefined;
+
+  constructor(core: ServerCore, { socket, path, id }: ClientOptions) {
+    this.#core = core;
+    this.#socket = socket;
+    this.id = id;
+    this.openedAtMs = core.clock.now();
+    this.lastInputAtMs = this.openedAtMs;
+    const { remote, local } = addressesOf(socket, path);
+    this.remoteAddress = remote;
+    this.localAddress = local;
+    this.#parser = new RequestParser(core.limits);
+    this.#output = new Output(socket, core, () => this.#goOn());
+  }
+
+  get protocol(): 2 | 3 {
+    return this.#protocol;
+  }
+
+  set protocol(protocol: 2 | 3) {
+    this.#protocol = protocol;
+    if (this.#lane !== undefined) this.#lane.writer.protocol = protocol;
+  }
+
+  get authenticated(): boolean {
+    return this.#parser.authenticated;
+  }
+
+  set authenticated(yes: boolean) {
+    this.#parser.authenticated = yes;
+  }
+
+  get bytesQueued(): number {
+    return this.#output.bytesQueued;
+  }
+
+  get closed(): boolean {
+    return this.#phase !== 'open';
+  }
+
+  /** A command waits for its handler. */
+  get waiting(): boolean {
+    return this.#waiting;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#phase === 'closed' || this.#phase === 'detached') this.#controller.abort();
+    return this.#controller.signal;
+  }
+
+  /** Begins to read. */
+  attach(): void {
+    if (this.#phase !== 'open') return;
+    const socket = this.#socket;
+    const received = (chunk: Buffer): void => this.receive(chunk);
+    const ended = (): void => this.receiveEnd();
+    const gone = (): void => this.gone();
+    const failed = (error: Error): void => {
+      this.#core.logger.debug({ client: this.id, error: messageOf(error) }, 'connection failed');
+    };
+    socket.on('data', received).on('end', ended).on('close', gone).on('error', failed);
+    this.#unattach = () => {
+      socket.off('data', received).off('end', ended).off('close', gone).off('error', failed);
+    };
+  }
+
+  /** Takes a chunk of input. */
+  receive(chunk: Buffer): void {
+    if (this.#phase !== 'open') return;
+    this.#core.inputBytes += chunk.length;
+    this.lastInputAtMs = this.#core.clock.now();
+    if (this.#lane === undefined && !this.#output.blocked) this.#run(chunk);
+    else {
+      this.#input.push(chunk);
+      this.#inputBytes += chunk.length;
+      if (this.#inputBytes > this.#core.limits.inputPauseBytes) this.#pause(true);
+    }
+  }
+
+  /** The client has sent its last byte: what is in is answered, then the connection ends. */
+  receiveEnd(): void {
+    this.#ended = true;
+    this.#finishIfIdle();
+  }
+
+  push(write: (reply: ReplyWriter) => void): void {
+    if (this.#phase !== 'open') return;
+    if (this.#running && this.#lane !== undefined) {
+      write(this.#lane.writer);
+      return;
+    }
+    const writer = this.#core.pushWriter;
+    writer.protocol = this.#protocol;
+    try {
+      write(writer);
+    } finally {
+      this.#output.push(writer.take());
+    }
+    if (this.#output.bytesQueued > this.#core.limits.outputBytesMax) this.#overflow();
+  }
+
+  close(afterFlush = false): void {
+    if (this.#phase !== 'open') {
+      if (!afterFlush && this.#phase === 'finishing') this.#socket.destroy();
+      return;
+    }
+    if (!afterFlush) {
+      this.#socket.destroy();
+      this.gone();
+      return;
+    }
+    this.#phase = 'finishing';
+    if (this.#running || this.#waiting) return;
+    this.#release();
+    this.#finish();
+  }
+
+  /** No more commands are read; those that are in are answered, then the connection ends. */
+  drain(): void {
+    this.receiveEnd();
+  }
+
+  detach(): { readonly socket: Socket; readonly head: Buffer } {
+    const lane = this.#lane;
+    const head = lane === undefined ? [this.#parser.held()] : [lane.batch.rest(this.#next - 1)];
+    if (lane !== undefined) this.#output.write(lane.writer.take());
+    this.#output.flush();
+    this.#output.unattach();
+    this.#unattach();
+    this.#socket.pause();
+    const rest = Buffer.concat([...head, ...this.#input]);
+    this.#leave('detached');
+    return { socket: this.#socket, head: rest };
+  }
+
+  /** The socket is gone. */
+  gone(): void {
+    if (this.#phase === 'open' || this.#phase === 'finishing') this.#leave('closed');
+  }
+
+  #leave(phase: 'closed' | 'detached'): void {
+    this.#phase = phase;
+    this.#input = [];
+    this.#inputBytes = 0;
+    this.#output.drop();
+    if (!this.#running && !this.#waiting) this.#release();
+    this.#core.forget(this);
+    this.#controller?.abort();
+  }
+
+  #run(chunk: Buffer): void {
+    const lane = this.#core.lanes.main();
+    lane.writer.protocol = this.#protocol;
+    this.#lane = lane;
+    this.#parse(lane, chunk);
+    this.#execute(lane);
+  }
+
+  #parse(lane: Lane, chunk: Buffer): void {
+    this.#status = this.#parser.parse(chunk, lane.batch);
+    this.#next = 0;
+    this.#prepared = 0;
+    this.#core.commands += lane.batch.count;
+  }
+
+  /** Hot. Runs the lane's commands until they are done or must wait. */
+  #execute(lane: Lane): void {
+    const { batch, writer } = lane;
+    const core = this.#core;
+    const { handler, limits } = core;
+    for (;;) {
+      this.#running = true;
+      while (this.#next < batch.count) {
+        const i = this.#next++;
+        if (i >= this.#prepared) this.#prepare(lane, i);
+        const mark = writer.length;
+        try {
+          const result = handler.handle(this, batch, i, writer);
+          if (result !== undefined && isPromise(result)) return this.#wait(lane, mark, result);
+        } catch (error) {
+          this.#failed(lane, mark, error);
+        }
+        if (this.#phase !== 'open') return this.#stopped(lane);
+        if (writer.length > limits.replyFlushBytes && this.#flushEarly(lane)) return;
+      }
+      this.#running = false;
+      if (!this.#parser.unread) break;
+      this.#parse(lane, EMPTY);
+    }
+    if (this.#status === 'malformed') return this.#malformed(lane);
+    if (writer.length > 0) this.#output.write(writer.take());
+    this.#release();
+    if (this.#ended) this.#finishIfIdle();
+  }
+
+  #prepare(lane: Lane, from: number): void {
+    const to = Math.min(from + GROUP, lane.batch.count);
+    this.#prepared = to;
+    if (to - from < 2) return;
+    try {
+      this.#core.handler.prepare?.(this, lane.batch, from, to);
+    } catch (error) {
+      this.#core.logger.error({ error: messageOf(error), client: this.id }, 'prepare failed');
+    }
+  }
+
+  #wait(lane: Lane, mark: number, result: Promise<void>): void {
+    this.#running = false;
+    this.#waiting = true;
+    if (this.#phase === 'open' && mark > 0) this.#output.write(lane.writer.take(mark));
+    this.#core.lanes.keep(lane);
+    const settled = (): void => {
+      this.#waiting = false;
+      this.#goOn();
+    };
+    result.then(settled, (error: unknown) => {
+      this.#failed(lane, 0, error);
+      settled();
+    });
+  }
+
+  #failed(lane: Lane, mark: number, error: unknown): void {
+    const stack = error instanceof Error ? error.stack : undefined;
+    const command = lane.batch.name(this.#next - 1);
+    this.#core.logger.error({ error: messageOf(error), stack, command, client: this.id }, 'handler failed');
+    lane.writer.truncate(mark);
+    lane.writer.error('ERR internal error');
+  }
+
+  /** Sends what has grown large. True: the client does not take it, so the rest of its commands waits. */
+  #flushEarly(lane: Lane): boolean {
+    this.#output.write(lane.writer.take());
+    if (!this.#output.blocked) return false;
+    this.#running = false;
+    this.#core.lanes.keep(lane);
+    return true;
+  }
+
+  /** Closed, finishing or detached by a handler. */
+  #stopped(lane: Lane): void {
+    this.#running = false;
+    if (this.#phase === 'finishing') this.#output.write(lane.writer.take());
+    this.#release();
+    if (this.#phase === 'finishing') this.#finish();
+  }
+
+  #malformed(lane: Lane): void {
+    lane.writer.error(this.#parser.problem);
+    this.#core.logger.debug({ client: this.id, problem: this.#parser.problem }, 'malformed request');
+    this.#output.write(lane.writer.take());
+    this.#release();
+    this.#finish();
+  }
+
+  #release(): void {
+    if (this.#lane !== undefined) this.#core.lanes.release(this.#lane);
+    this.#lane = undefined;
+  }
+
+  /** Output has drained, or a wait is over: execute what is there. */
+  #goOn(): void {
+    if (this.#waiting) return;
+    const lane = this.#lane;
+    if (this.#phase !== 'open') {
+      if (lane !== undefined) this.#stopped(lane);
+      return;
+    }
+    if (this.#output.blocked) return;
+    if (lane !== undefined) this.#execute(lane);
+    this.#takeInput();
+  }
+
+  #takeInput(): void {
+    while (
+      this.#input.length > 0 &&
+      this.#lane === undefined &&
+      !this.#output.blocked &&
+      this.#phase === 'open'
+    ) {
+      const chunk = this.#input.shift() ?? EMPTY;
+      this.#inputBytes -= chunk.length;
+      this.#run(chunk);
+    }
+    if (this.#inputBytes === 0) this.#pause(false);
+    this.#finishIfIdle();
+  }
+
+  #pause(yes: boolean): void {
+    if (this.#paused === yes) return;
+    this.#paused = yes;
+    if (yes) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  #finishIfIdle(): void {
+    const idle = this.#lane === undefined && this.#input.length === 0;
+    if (this.#ended && idle && this.#phase === 'open') this.#finish();
+  }
+
+  #finish(): void {
+    this.#phase = 'finishing';
+    this.#input = [];
+    this.#inputBytes = 0;
+    this.#output.end();
+    this.#pause(false);
+  }
+
+  #overflow(): void {
+    this.#core.logger.warn(
+      { client: this.id, bytesQueued: this.bytesQueued },
+      'client reads too slowly, closed',
+    );
+    this.close();
+  }
+}
+
+/** A handler may return anything where nothing is asked of it. */
+function isPromise(result: unknown): result is Promise<void> {
+  return typeof result === 'object' && result !== null && 'then' in result;
+}

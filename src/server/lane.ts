@@ -1,0 +1,42 @@
+// A batch and a writer: what executing one chunk takes. One lane serves all clients; those that wait keep small ones.
+import { CommandBatch, ReplyWriter } from '../resp/index.ts';
+
+/** Free small lanes kept; more are left to the collector. */
+const FREE_LANES_MAX = 64;
+const CAPACITY_KEPT = 64;
+const BYTES_KEPT = 16 * 1024;
+
+/** A batch of commands and the replies to them. */
+export class Lane {
+  batch = new CommandBatch();
+  writer = new ReplyWriter();
+}
+
+/** The lanes of one server. */
+export class Lanes {
+  /** The lane of whoever executes now. Its arrays have grown to the size of whole chunks. */
+  #main = new Lane();
+  #free: Lane[] = [];
+
+  /** The lane for the next chunk; in use until the end of this turn's work or until `keep`. */
+  main(): Lane {
+    return this.#main;
+  }
+
+  /** The client that executes must wait: it keeps its lane (the same objects), the server goes on with another. */
+  keep(lane: Lane): void {
+    if (lane !== this.#main) return;
+    const next = this.#free.pop() ?? new Lane();
+    next.batch.exchange(lane.batch);
+    next.writer.exchange(lane.writer);
+    this.#main = next;
+  }
+
+  /** Gives a lane back, its work done or dropped. */
+  release(lane: Lane): void {
+    lane.batch.release();
+    lane.writer.truncate(0);
+    if (lane === this.#main || this.#free.length >= FREE_LANES_MAX) return;
+    if (lane.batch.capacity <= CAPACITY_KEPT && lane.writer.capacity <= BYTES_KEPT) this.#free.push(lane);
+  }
+}

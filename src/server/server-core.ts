@@ -1,0 +1,52 @@
+// What the clients of one server share.
+import { type Clock, type Logger, messageOf } from '../base/index.ts';
+import { ReplyWriter } from '../resp/index.ts';
+import type { Client } from './client.ts';
+import type { Connection, Handler } from './connection.ts';
+import { Lanes } from './lane.ts';
+import type { ServerLimits, Settings } from './options.ts';
+
+/** The shared part of a server. */
+export class ServerCore {
+  readonly handler: Handler;
+  readonly limits: ServerLimits;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly lanes = new Lanes();
+  /** For out-of-band output, which may be written while a lane's writer is in use. */
+  readonly pushWriter = new ReplyWriter();
+  readonly clients = new Map<number, Client>();
+  commands = 0;
+  inputBytes = 0;
+  outputBytes = 0;
+  /** Called when the last client has gone. */
+  emptied: (() => void) | undefined;
+
+  constructor(settings: Settings) {
+    this.handler = settings.handler;
+    this.limits = settings.limits;
+    this.clock = settings.clock;
+    this.logger = settings.logger;
+  }
+
+  /** A client has come. */
+  remember(client: Client): void {
+    this.clients.set(client.id, client);
+    this.#tell('opened', client);
+  }
+
+  /** A client has gone. */
+  forget(client: Client): void {
+    if (!this.clients.delete(client.id)) return;
+    this.#tell('closed', client);
+    if (this.clients.size === 0) this.emptied?.();
+  }
+
+  #tell(what: 'opened' | 'closed', connection: Connection): void {
+    try {
+      this.handler[what]?.(connection);
+    } catch (error) {
+      this.logger.error({ error: messageOf(error), client: connection.id }, `handler failed: ${what}`);
+    }
+  }
+}
