@@ -36,7 +36,7 @@ import { above, compareVersions, counterOf, NONE, originOf } from './version.ts'
 //   value part = ref [value] [n:varint (start:ref total)*n]            value unless tombstone; n >= 1 seen runs, origins ascending
 //   value    = len:varint bytes (string, hash) | nothing (set) | f64 (zset)
 //   runs     = n:varint (v:ref start:ref total)*n                      n >= 1, origins ascending
-//   total    = 255 f64 | n:u8 (0..16) two's complement of n bytes, the shortest
+//   total    = 255 f64 | n:u8 (0..15) two's complement of n bytes, the shortest
 //
 // The origin of a run is that of its versions. A key's registers come in any order, none twice.
 
@@ -61,8 +61,8 @@ export const HEAD_SEEN = 32;
 export const HEAD_RUNS = 64;
 
 export const TOTAL_DOUBLE = 255;
-/** Units: bytes. 2^64 increments of 64 bits do not fill it. */
-export const TOTAL_BYTES_MAX = 16;
+/** Units: bytes. 2^56 increments of 64 bits do not fill it; a sender may go one byte further than a receiver accepts. */
+export const TOTAL_BYTES_MAX = 15;
 
 /** Which registers a delta carries. */
 export type DeltaFields = readonly (readonly [ValueType, Latin1])[] | 'whole';

@@ -178,13 +178,22 @@ function shownContent(part: PartFact | undefined, live: RunFact[], type: number)
   const sum = parts.every((x) => typeof x === 'bigint')
     ? clamp(parts.reduce((a, b) => a + b))
     : parts.map(Number).reduce((a, b) => a + b);
-  return type === 4 ? Number(sum) : String(sum);
+  return type === 4 ? Number(sum) : textIn(sum);
+}
+
+/** A number without an exponent (only large ones come up here). */
+function textIn(sum: Total): string {
+  const [digits = '', exponent] = String(sum).split('e+');
+  if (exponent === undefined) return digits;
+  const decimals = digits.split('.')[1]?.length ?? 0;
+  return digits.replace('.', '') + '0'.repeat(Number(exponent) - decimals);
 }
 
 function numberOf(value: Content): Total | undefined {
   if (typeof value === 'number') return value;
   if (typeof value !== 'string' || value === '' || Number.isNaN(Number(value))) return undefined;
-  return /^-?\d+$/.test(value) ? BigInt(value) : Number(value);
+  const isInteger = /^-?\d+$/.test(value) && BigInt.asIntN(64, BigInt(value)) === BigInt(value);
+  return isInteger ? BigInt(value) : Number(value);
 }
 
 function minus(a: Total, b: Total): Total {

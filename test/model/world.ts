@@ -170,7 +170,7 @@ export class World {
     let isDifferent = false;
     for (const key of this.site(from).states.keys()) {
       const theirs = digest(stateOf(this.site(from), key), this.latestMs);
-      if (theirs === '' || theirs === digest(stateOf(this.site(to), key), this.latestMs)) continue;
+      if (theirs === digest(stateOf(this.site(to), key), this.latestMs)) continue;
       isDifferent = true;
       const { bytes, facts } = wholeDelta(this.site(from), key);
       for (const { state } of decodeDeltas(bytes)) this.mergeAt(to, key, state, facts);
@@ -265,7 +265,7 @@ class Unit {
       same(`delta of ${key}`, def.textOf(heldOf(state)), def.textOf(def.join(facts.get(key) ?? [])));
       checkBounds(state);
     }
-    same('keys of the delta', [...this.marks.keys()].join(), [...facts.keys()].join());
+    same('keys of the delta', [...this.marks.keys()].sort().join(), [...facts.keys()].sort().join());
     return facts.size === 0 ? undefined : { site, bytes, facts };
   }
 }
