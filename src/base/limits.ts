@@ -66,3 +66,17 @@ export const REPLY_FLUSH_BYTES = 1024 * 1024;
 export const OUTPUT_PAUSE_BYTES = 1024 * 1024;
 /** Units: bytes of input kept for a client while an async handler runs; beyond it its socket is not read. */
 export const INPUT_PAUSE_BYTES = 256 * 1024;
+/** Cells of the table of LCS, four bytes each: 64 MB, two strings of 4,000 bytes; Redis' bound is its largest value. */
+export const LCS_CELLS_MAX = 16 * 1024 * 1024;
+/** Units: Unix ms. The largest expiry: 48 bits hold it (year 10889). */
+export const EXPIRY_MS_MAX = 2 ** 48 - 1;
+/** Commands remembered by SLOWLOG, as in Redis (slowlog-max-len). */
+export const SLOWLOG_ENTRIES_MAX = 128;
+/** Units: microseconds. Commands that take longer are remembered, as in Redis (slowlog-log-slower-than). */
+export const SLOWLOG_MICROSECONDS = 10_000;
+/** Elements of a hash or set that one HSCAN, SSCAN answers whole whatever its COUNT; Redis' compact encodings do so too. */
+export const SCAN_WHOLE_MAX = 512;
+/** Connections of the admin HTTP: probes, a scraper, a few people; more is a mistake and costs the clients' loop. */
+export const ADMIN_CONNECTIONS_MAX = 256;
+/** Units: s. The longest profile: the profiler costs a few per cent and its samples stay in memory until the end. */
+export const PROFILE_SECONDS_MAX = 60;

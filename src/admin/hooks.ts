@@ -1,0 +1,87 @@
+// What the admin HTTP asks the site around it: the boundary that keeps admin/ free of stores and queues.
+
+/** One broker as seen from this process. */
+export interface BrokerView {
+  readonly address: string;
+  readonly connected: boolean;
+  readonly subscribed: boolean;
+  readonly error?: string;
+}
+
+/** What readiness is judged by. */
+export interface Readiness {
+  /** Reasons of the site's own that it should get no traffic (store does not answer, bootstrap, duplicate site). */
+  readonly problems: readonly string[];
+  readonly brokers: readonly BrokerView[];
+  /** Units: ms. How far behind the slowest other site this one is; null: unknown or alone. */
+  readonly lagMs: number | null;
+}
+
+/** Numbers of one broker; null where it does not answer, and then with `error`. */
+export interface BrokerNumbers {
+  readonly address: string;
+  readonly connections: number | null;
+  readonly received: number | null;
+  readonly finished: number | null;
+  readonly requeued: number | null;
+  readonly inFlight: number | null;
+  readonly depth: number | null;
+  readonly error?: string;
+}
+
+/** One queue's channel as its brokers count it. `queue`: the adapter's name (`nsq`, `peers`, …). */
+export interface ChannelNumbers {
+  readonly queue: string;
+  readonly topic: string;
+  readonly channel: string | null;
+  readonly connections: number;
+  readonly received: number;
+  readonly finished: number;
+  readonly requeued: number;
+  readonly inFlight: number;
+  readonly depth: number;
+  readonly brokers: readonly BrokerNumbers[];
+}
+
+/** Plain counters and levels of a site; missing ones are not shown. Everything `…Total` only grows. */
+export interface SiteNumbers {
+  readonly clients?: number;
+  readonly clientsTotal?: number;
+  readonly commandsTotal?: number;
+  readonly keys?: number;
+  readonly tombstones?: number;
+  /** Units: bytes. */
+  readonly storeBytes?: number;
+  readonly outboxPending?: number;
+  /** Units: bytes. */
+  readonly outboxBytes?: number;
+  readonly envelopesSentTotal?: number;
+  /** Units: bytes. */
+  readonly bytesSentTotal?: number;
+  readonly publishFailuresTotal?: number;
+  readonly publishesInFlight?: number;
+  readonly envelopesReceivedTotal?: number;
+  readonly envelopesOwnTotal?: number;
+  readonly quarantinedTotal?: number;
+  readonly fragmentsDroppedTotal?: number;
+  readonly mergeConflictsTotal?: number;
+  /** Units: ms; null: unknown. */
+  readonly lagMs?: number | null;
+  readonly sites?: number;
+}
+
+/** The site as the admin HTTP sees it. None of these may throw or take longer than a few seconds. */
+export interface AdminHooks {
+  readonly site: string;
+  readonly version: string;
+  /** undefined: alive; else why not. */
+  health(): string | undefined;
+  ready(): Readiness | Promise<Readiness>;
+  /** Asks the brokers now; one entry per queue, none without a queue. */
+  channels(): Promise<readonly ChannelNumbers[]>;
+  numbers(): SiteNumbers;
+  /** For `/metrics`: the brokers as seen from this process. */
+  brokers(): readonly BrokerView[];
+  /** Further facts for `/api/v1/stats`; must be JSON. */
+  facts(): Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,10 @@
+// The folder's door.
+export { type Admin, type AdminOptions, openAdmin } from './admin.ts';
+export type {
+  AdminHooks,
+  BrokerNumbers,
+  BrokerView,
+  ChannelNumbers,
+  Readiness,
+  SiteNumbers,
+} from './hooks.ts';

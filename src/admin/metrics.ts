@@ -1,0 +1,125 @@
+// /metrics: the site's plain counters in Prometheus' text form. Nothing is counted here: collect() reads the fields.
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import type { AdminHooks, SiteNumbers } from './hooks.ts';
+
+interface Row {
+  readonly name: string;
+  readonly field: keyof SiteNumbers;
+  readonly help: string;
+  /** What one unit of the field is in the metric's unit. */
+  readonly scale?: number;
+}
+
+/** Every metric of a site. Names ending in `_total` are counters, the others gauges. */
+export const METRICS: readonly Row[] = [
+  { name: 'mqkv_clients', field: 'clients', help: 'Connected clients.' },
+  { name: 'mqkv_clients_total', field: 'clientsTotal', help: 'Clients accepted since the start.' },
+  { name: 'mqkv_commands_total', field: 'commandsTotal', help: 'Commands executed.' },
+  { name: 'mqkv_keys', field: 'keys', help: 'Keys that show something.' },
+  { name: 'mqkv_tombstones', field: 'tombstones', help: 'Headers of removed or expired keys still held.' },
+  { name: 'mqkv_store_bytes', field: 'storeBytes', help: 'Memory held for data and index.' },
+  { name: 'mqkv_outbox_pending', field: 'outboxPending', help: 'Registers that wait to be sent.' },
+  { name: 'mqkv_outbox_bytes', field: 'outboxBytes', help: 'Memory of what waits to be sent.' },
+  {
+    name: 'mqkv_envelopes_sent_total',
+    field: 'envelopesSentTotal',
+    help: 'Envelopes accepted by the queue.',
+  },
+  { name: 'mqkv_sent_bytes_total', field: 'bytesSentTotal', help: 'Bytes of the envelopes sent.' },
+  {
+    name: 'mqkv_publish_failures_total',
+    field: 'publishFailuresTotal',
+    help: 'Attempts to publish that failed and were repeated.',
+  },
+  {
+    name: 'mqkv_publishes_in_flight',
+    field: 'publishesInFlight',
+    help: 'Envelopes handed to the queue and not yet accepted.',
+  },
+  {
+    name: 'mqkv_envelopes_received_total',
+    field: 'envelopesReceivedTotal',
+    help: 'Envelopes received, own ones included.',
+  },
+  {
+    name: 'mqkv_envelopes_own_total',
+    field: 'envelopesOwnTotal',
+    help: 'Own envelopes that came back and were skipped.',
+  },
+  {
+    name: 'mqkv_quarantined_total',
+    field: 'quarantinedTotal',
+    help: 'Messages that could not be understood.',
+  },
+  {
+    name: 'mqkv_fragments_dropped_total',
+    field: 'fragmentsDroppedTotal',
+    help: 'Fragments given up because others never came.',
+  },
+  {
+    name: 'mqkv_merge_conflicts_total',
+    field: 'mergeConflictsTotal',
+    help: 'Equal versions with different content.',
+  },
+  {
+    name: 'mqkv_lag_seconds',
+    field: 'lagMs',
+    scale: 0.001,
+    help: 'Age of the last envelope of another site when it was merged.',
+  },
+  { name: 'mqkv_sites', field: 'sites', help: 'Sites heard of, this one included.' },
+];
+
+/** A registry of its own (several sites may live in one process). Owns: the caller; `clear()` it at the end. */
+export function openRegistry(hooks: AdminHooks): Registry {
+  const registry = new Registry();
+  registry.setDefaultLabels({ site: hooks.site });
+  collectDefaultMetrics({ register: registry });
+  for (const row of METRICS) addRow(registry, hooks, row);
+  addBrokers(registry, hooks);
+  const build = new Gauge({
+    name: 'mqkv_build_info',
+    help: 'Always 1.',
+    labelNames: ['version'],
+    registers: [registry],
+  });
+  build.set({ version: hooks.version }, 1);
+  return registry;
+}
+
+function addRow(registry: Registry, hooks: AdminHooks, row: Row): void {
+  const read = (): number | undefined => {
+    const value = hooks.numbers()[row.field];
+    return value === null || value === undefined ? undefined : value * (row.scale ?? 1);
+  };
+  const common = { name: row.name, help: row.help, registers: [registry] };
+  if (row.name.endsWith('_total')) {
+    new Counter({
+      ...common,
+      collect() {
+        this.reset();
+        this.inc(read() ?? 0);
+      },
+    });
+    return;
+  }
+  new Gauge({
+    ...common,
+    collect() {
+      this.set(read() ?? Number.NaN);
+    },
+  });
+}
+
+function addBrokers(registry: Registry, hooks: AdminHooks): void {
+  new Gauge({
+    name: 'mqkv_broker_connected',
+    help: 'Whether the broker or peer answers.',
+    labelNames: ['broker'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const broker of hooks.brokers()) this.set({ broker: broker.address }, broker.connected ? 1 : 0);
+    },
+  });
+}
