@@ -3,6 +3,7 @@ import { type Logger, MqkvError, messageOf, systemClock, systemRandom } from '..
 import { type Config, formatAddress, isLoopback, openSite, type Site } from '../site/index.ts';
 import { loadConfig } from './load.ts';
 import { openLogger } from './logger.ts';
+import { version } from './version.ts';
 
 /** Units: ms. How much longer than --stop-timeout a stop may take before the process ends anyway. */
 const STOP_GRACE_MS = 5_000;
@@ -26,7 +27,13 @@ export async function serve(args: readonly string[]): Promise<number> {
 
 async function open(config: Config, logger: Logger): Promise<Site> {
   try {
-    return await openSite(config, { clock: systemClock, random: systemRandom(), logger });
+    return await openSite(config, {
+      clock: systemClock,
+      random: systemRandom(),
+      logger,
+      version: version(),
+      shutdown: () => process.kill(process.pid, 'SIGTERM'),
+    });
   } catch (error) {
     const reason = startFailure(error, config);
     if (reason === undefined) throw error;

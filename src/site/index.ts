@@ -16,3 +16,4 @@ export {
 } from './config.ts';
 export { nearest, suggestion } from './suggest.ts';
 export { type NsqUrl, type PeersUrl, type QueueUrl, type StoreUrl, withoutPassword } from './urls.ts';
+export { openSite, type Site, type Surroundings } from './site.ts';

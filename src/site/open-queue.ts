@@ -27,7 +27,10 @@ export async function openQueue(url: QueueUrl, around: QueueSurroundings): Promi
   if (url.kind === 'peers') return openPeers(url, around);
   const { config, clock, random, logger } = around;
   const { openNsqQueue } = await import('../queue/nsq/index.ts');
-  return { queue: await openNsqQueue({ url, channel: config.site, clock, random, logger }), peers: undefined };
+  return {
+    queue: await openNsqQueue({ url, channel: config.site, clock, random, logger }),
+    peers: undefined,
+  };
 }
 
 async function openPeers(url: PeersUrl, around: QueueSurroundings): Promise<OpenedQueue> {
