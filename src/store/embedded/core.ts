@@ -1,0 +1,281 @@
+// What every path through the embedded store shares: finding, changing, marking, scheduling and counting keys.
+//
+// Invariants
+// C1 `shown` counts PLAIN and PLAIN_TTL records and COMPLEX ones whose object says so.
+// C2 Every record with an `at` that could still change what it holds waits in the wheel, at or before that time.
+// C3 A local change of a key marks it (ring); a merge or freeing does not.
+// C4 Within a unit all changes carry one version, above all that the unit's keys held when it began.
+import { assert, type Clock, type Latin1, type Random } from '../../base/index.ts';
+import {
+  compareVersions,
+  type Edited,
+  free,
+  isFired,
+  type KeyState,
+  laterOf,
+  nextVersion,
+  NONE,
+  registerOf,
+  shownType,
+  STRING_FIELD,
+  TYPE_STRING,
+  type Version,
+} from '../../crdt/index.ts';
+import { COMPLEX, FORM_MASK, FREED, PLAIN_TTL } from './record.ts';
+import type { Side } from './side.ts';
+import type { Ref } from './slab.ts';
+import { formOf, newestOf, setVersion, stateOf, versionOf } from './states.ts';
+import { Table } from './table.ts';
+import { Watches } from './watches.ts';
+import { Wheel } from './wheel.ts';
+
+/** Units: Unix ms; the largest `at` that a record holds; later ones are cut to it (the year 10889). */
+export const AT_MAX = 2 ** 48 - 1;
+
+export interface CoreOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly origin: number;
+}
+
+export class Core {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly origin: number;
+  readonly table: Table;
+  readonly wheel: Wheel;
+  readonly watches = new Watches();
+  /** Units: Unix ms. */
+  now: number;
+  shown = 0;
+  isInUnit = false;
+  /** Called when marks appear while there were none. */
+  onMark: (() => void) | undefined;
+  /** Keys that the unit has named. */
+  readonly named: Latin1[] = [];
+  /** The unit's version once it is decided. */
+  #version: Version | undefined;
+  readonly #touched: number[] = [];
+  #marksAppeared = false;
+  /** The key of the last `locate`. */
+  source: Uint8Array = Buffer.alloc(256);
+  start = 0;
+  end = 0;
+  hash = 0;
+  #scratch = Buffer.alloc(256);
+
+  constructor({ clock, random, origin }: CoreOptions) {
+    this.clock = clock;
+    this.random = random;
+    this.origin = origin;
+    this.now = clock.now();
+    this.table = new Table(random);
+    this.wheel = new Wheel(this.now);
+  }
+
+  /** The record of a key; 0: none. */
+  locate(key: Latin1): Ref {
+    const length = key.length;
+    if (this.#scratch.length < length) this.#scratch = Buffer.alloc(length * 2);
+    const scratch = this.#scratch;
+    if (length <= 32) for (let i = 0; i < length; i++) scratch[i] = key.charCodeAt(i);
+    else scratch.write(key, 0, length, 'latin1');
+    return this.locateBytes(scratch, 0, length);
+  }
+
+  locateBytes(source: Uint8Array, start: number, end: number): Ref {
+    this.source = source;
+    this.start = start;
+    this.end = end;
+    this.hash = this.table.hash(source, start, end);
+    return this.table.find(source, start, end, this.hash);
+  }
+
+  /** Points `locate` at a record's own key. */
+  relocate(ref: Ref): void {
+    const key = this.table.key(ref);
+    const found = this.locateBytes(key, 0, key.length);
+    assert(found === ref, 'a record is found by its key');
+  }
+
+  formAt(ref: Ref): number {
+    return this.table.head(ref) & FORM_MASK;
+  }
+
+  /** C1. */
+  counts(ref: Ref): boolean {
+    const form = this.formAt(ref);
+    return form <= PLAIN_TTL || (form === COMPLEX && this.table.sideOf(ref).isShown);
+  }
+
+  /** Before anything outside of a unit: time moves. */
+  enter(): void {
+    if (!this.isInUnit) this.tick(this.clock.now());
+  }
+
+  tick(now: number): void {
+    this.now = now;
+    if (now >= this.watches.nextAt) this.watches.fired(now);
+  }
+
+  /** After a write outside of a unit. */
+  leave(): void {
+    if (!this.isInUnit) this.finish();
+  }
+
+  /** Ends the unit. */
+  finish(): void {
+    if (this.#touched.length > 1) this.table.ring.group(this.#touched, this.#remark);
+    else for (const position of this.#touched) this.table.ring.untouch(position);
+    this.#touched.length = 0;
+    this.named.length = 0;
+    this.#version = undefined;
+    this.isInUnit = false;
+    if (this.table.ring.isSparse) this.table.ring.squeeze(this.#remark);
+    if (!this.#marksAppeared) return;
+    this.#marksAppeared = false;
+    this.onMark?.();
+  }
+
+  readonly #remark = (ref: Ref, position: number): void => this.table.setWord(ref, 5, position);
+
+  /** C4: the version of a change of a key that holds `newest`. */
+  version(newest: Version): Version {
+    if (this.#version !== undefined) {
+      const { ms, tail } = this.#version;
+      assert(compareVersions(newest, { ms, tail: tail + 1 }) <= 0, 'a unit names its keys before it writes');
+      return this.#version;
+    }
+    const version = nextVersion(this.now, this.origin, this.#newestNamed(newest));
+    if (this.isInUnit) this.#version = version;
+    return version;
+  }
+
+  #newestNamed(newest: Version): Version {
+    if (this.named.length === 0) return newest;
+    const { source, start, end, hash } = this;
+    const { segment, slot } = this.table;
+    let greatest = newest;
+    for (const key of this.named) {
+      const ref = this.locate2(key);
+      if (ref !== 0) greatest = laterOf(greatest, newestOf(this.table, ref));
+    }
+    this.source = source;
+    this.start = start;
+    this.end = end;
+    this.hash = hash;
+    this.table.segment = segment;
+    this.table.slot = slot;
+    return greatest;
+  }
+
+  /** As `locate`, without its scratch. */
+  locate2(key: Latin1): Ref {
+    const bytes = Buffer.from(key, 'latin1');
+    return this.locateBytes(bytes, 0, bytes.length);
+  }
+
+  /** Marks a record for the outbox. COMPLEX: which registers. */
+  mark(ref: Ref, edited: Edited | undefined, wasWhole: boolean): void {
+    const { table } = this;
+    let position = table.word(ref, 5);
+    const isNew = position === 0;
+    if (isNew) {
+      if (table.ring.live === 0) this.#marksAppeared = true;
+      position = table.ring.push(ref);
+      table.setWord(ref, 5, position);
+    }
+    if (edited !== undefined && this.formAt(ref) === COMPLEX) {
+      touch(table.sideOf(ref), edited, { isNew, wasWhole });
+    }
+    if (this.named.length > 1 && table.ring.touch(position)) this.#touched.push(position);
+    if (this.watches.size > 0) this.watches.changed(table.key(ref));
+  }
+
+  /**
+   * Stores the state of the key located last; `ref` is its record or 0. Result: its record. The state belongs to the
+   * store from now on.
+   */
+  store(ref: Ref, state: KeyState): Ref {
+    const { table } = this;
+    const form = formOf(state);
+    const value =
+      form <= PLAIN_TTL ? (registerOf(state, TYPE_STRING, STRING_FIELD)?.value as Buffer) : undefined;
+    const wanted = { form, timed: state.expiryAt !== 0, valueBytes: value?.length ?? 0 };
+    const counted = ref !== 0 && this.counts(ref);
+    const kept =
+      ref === 0
+        ? table.create(this.source, this.start, this.end, { ...wanted, hash: this.hash })
+        : table.reshape(ref, wanted);
+    if (value !== undefined) table.writeValue(kept, value, 0, value.length);
+    if (form === COMPLEX) this.#storeObject(table.sideOf(kept), state);
+    else if (table.isBig(kept)) table.sideOf(kept).forgetState();
+    setVersion(table, kept, form === COMPLEX ? NONE : state.clear);
+    if (table.isTimed(kept)) table.setAt(kept, state.expiryAt);
+    this.shown += Number(this.counts(kept)) - Number(counted);
+    if (form !== FREED && state.expiryAt !== 0) this.schedule(kept, state.expiryAt);
+    return kept;
+  }
+
+  #storeObject(side: Side, state: KeyState): void {
+    side.state = state;
+    side.isShown = shownType(state, this.now) !== 0;
+  }
+
+  /** C2, for the key located last. */
+  schedule(ref: Ref, at: number): void {
+    const { table, wheel } = this;
+    const waits = table.wheelSlot(ref);
+    if (waits !== 0 && wheel.dueAt(waits, this.now) <= at) return;
+    const slot = wheel.slotFor(at, this.now);
+    if (slot === waits) return;
+    wheel.push(slot, this.hash);
+    table.setWheelSlot(ref, slot);
+  }
+
+  /** Frees what a fired expiry has ended of the key located last. Result: its record. */
+  freeRecord(ref: Ref, now: number): Ref {
+    const { table } = this;
+    const form = this.formAt(ref);
+    if (form === PLAIN_TTL) {
+      if (table.at(ref) > now) return ref;
+      if (this.watches.size > 0) this.watches.changed(table.key(ref));
+      this.shown--;
+      return table.reshape(ref, { form: FREED, timed: true, valueBytes: 0 });
+    }
+    return form === COMPLEX ? this.#freeComplex(ref, now) : ref;
+  }
+
+  #freeComplex(ref: Ref, now: number): Ref {
+    const side = this.table.sideOf(ref);
+    const state = side.state as KeyState;
+    if (!isFired(state, now) || !free(state, now)) return ref;
+    side.view = undefined;
+    if (this.watches.size > 0) this.watches.changed(this.table.key(ref));
+    return this.store(ref, state);
+  }
+
+  /** A record's state, its own object where it has one. */
+  state(ref: Ref): KeyState {
+    return stateOf(this.table, ref);
+  }
+
+  newest(ref: Ref): Version {
+    return ref === 0 ? NONE : newestOf(this.table, ref);
+  }
+
+  versionAt(ref: Ref): Version {
+    return versionOf(this.table, ref);
+  }
+}
+
+function touch(side: Side, edited: Edited, { isNew, wasWhole }: { isNew: boolean; wasWhole: boolean }): void {
+  if (edited.whole || (!isNew && wasWhole)) side.touched = 'whole';
+  if (side.touched === 'whole') return;
+  side.touched ??= new Map();
+  for (const [type, field] of edited.fields) {
+    const fields = side.touched.get(type);
+    if (fields === undefined) side.touched.set(type, new Set([field]));
+    else fields.add(field);
+  }
+}

@@ -1,0 +1,124 @@
+// The embedded store: opens the table and joins keyspace, outbox, merging, expiry and snapshots.
+import {
+  type Clock,
+  type Latin1,
+  latin1Of,
+  type Logger,
+  type Random,
+  randomHex,
+  randomOrigin,
+} from '../../base/index.ts';
+import { DeltaWriter, type KeyState } from '../../crdt/index.ts';
+import type { CommandBatch } from '../../resp/index.ts';
+import type { MergeResult, Store, StoreStats } from '../store.ts';
+import { Core } from './core.ts';
+import { EmbeddedOutbox, encodeRecord } from './embedded-outbox.ts';
+import { expireDue, freeExpired, startExpiry } from './expiry.ts';
+import { EmbeddedKeyspace } from './keyspace.ts';
+import { mergeDeltas } from './merging.ts';
+import type { Ref } from './slab.ts';
+
+/** What an embedded store is opened with. */
+export interface EmbeddedStoreOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** A memory store takes a new origin at every start; tests give their own. Range: 1 .. 2^32 - 2. */
+  readonly origin?: number;
+  /** Frees expired keys by itself (default). false: only `free`, `freeExpired` and merges do, for golden cases. */
+  readonly activeExpiry?: boolean;
+}
+
+/** A `Store` whose data lies in this process. `keyspace` is what command handlers use. */
+export class EmbeddedStore implements Store {
+  readonly name = 'memory';
+  readonly id: string;
+  readonly origin: number;
+  readonly keyspace: EmbeddedKeyspace;
+  readonly outbox: EmbeddedOutbox;
+  readonly #core: Core;
+  readonly #stop: () => void;
+
+  constructor({ clock, random, origin, activeExpiry }: EmbeddedStoreOptions) {
+    this.id = randomHex(random, 8);
+    this.origin = origin ?? randomOrigin(random);
+    this.#core = new Core({ clock, random, origin: this.origin });
+    this.keyspace = new EmbeddedKeyspace(this.#core);
+    this.outbox = new EmbeddedOutbox(this.#core);
+    const expiry = activeExpiry === false ? undefined : startExpiry(this.#core);
+    this.#stop = () => expiry?.cancel();
+  }
+
+  /** Hint before a group of commands is executed. */
+  prepare(batch: CommandBatch, from: number, to: number): void {
+    this.keyspace.prepare(batch, from, to);
+  }
+
+  /** Merges encoded deltas of other sites, atomically. Errors: MqkvError `MALFORMED_DELTA`. */
+  merge(deltas: Buffer): MergeResult {
+    return mergeDeltas(this.#core, deltas);
+  }
+
+  /** Every key's whole state, tombstones included. Order: by hash; keys written meanwhile may come in either state. */
+  async *snapshot(maxBytes: number): AsyncGenerator<Buffer, void> {
+    const writer = new DeltaWriter();
+    let cursor = 0;
+    do {
+      const refs: Ref[] = [];
+      cursor = this.#core.table.index.scan(cursor, 64, (ref) => refs.push(ref));
+      for (const ref of refs) encodeRecord(this.#core, writer, ref, 'whole');
+      if (writer.length >= maxBytes) yield writer.take();
+    } while (cursor !== 0);
+    if (writer.length > 0) yield writer.take();
+  }
+
+  stats(): StoreStats {
+    const { table, shown } = this.#core;
+    const memoryBytes = table.slab.reservedBytes + table.index.memoryBytes + table.bigBytes;
+    return { keys: shown, tombstones: table.count - shown, memoryBytes };
+  }
+
+  /** A key's state as it is held (Owns: only to be read, until the next change); undefined: nothing is held. */
+  stateOf(key: Latin1): KeyState | undefined {
+    const ref = this.#core.locate(key);
+    return ref === 0 ? undefined : this.#core.state(ref);
+  }
+
+  /** Every key held, also those that show nothing. For tests and tools: it makes a string of each. */
+  allKeys(): Latin1[] {
+    const refs: Ref[] = [];
+    this.#core.table.index.scan(0, Number.POSITIVE_INFINITY, (ref) => refs.push(ref));
+    return refs.map((ref) => latin1Of(this.#core.table.key(ref)));
+  }
+
+  /** Frees what a fired expiry has ended of one key. Units: `now` Unix ms. */
+  free(key: Latin1, now: number): void {
+    const ref = this.#core.locate(key);
+    this.#core.tick(now);
+    if (ref !== 0) this.#core.freeRecord(ref, now);
+  }
+
+  /** Frees what has expired of all keys. Units: `now` Unix ms. Cost: looks at every key. */
+  freeExpired(now: number): void {
+    this.#core.tick(now);
+    freeExpired(this.#core, now);
+  }
+
+  /** One step of the expiry cycle: at most `count` due entries. Result: whether nothing due is left. */
+  expireDue(now: number, count: number): boolean {
+    return expireDue(this.#core, now, count);
+  }
+
+  async close(): Promise<void> {
+    this.#stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** Opens a store in this process's memory; nothing is kept when it closes. */
+export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore {
+  return new EmbeddedStore(options);
+}

@@ -1,0 +1,163 @@
+// The index: extendible hashing over small segments of [hash, ref] pairs, so that growing never moves more than one.
+import { type Random, below } from '../../base/index.ts';
+import type { Ref } from './slab.ts';
+
+/** Pairs of one segment; splitting one takes about 0.1 ms. */
+const SLOT_BITS = 14;
+export const SEGMENT_SLOTS = 1 << SLOT_BITS;
+export const SLOT_MASK = SEGMENT_SLOTS - 1;
+/** Behind the pairs: how many are filled, and how many leading bits of the hash all of them share. */
+const FILLED = SEGMENT_SLOTS * 2;
+const DEPTH = FILLED + 1;
+/** A segment fuller than this splits: linear probing stays short. */
+const FILLED_MAX = Math.floor(SEGMENT_SLOTS * 0.8);
+const PREFIX_BITS = 32 - SLOT_BITS;
+const SPARES_MAX = 2;
+
+/** Open addressing within a segment, a directory over the leading bits of the hash. An empty pair has ref 0. */
+export class HashIndex {
+  /** Entry `hash >>> shift`; several entries share a segment that has fewer bits. */
+  directory: Int32Array[];
+  /** 32 - bits of the directory. Range: 32 - 18 .. 31 (one bit from the start: a shift by 32 is one by 0). */
+  shift = 31;
+  #segments = 1;
+  readonly #spares: Int32Array[] = [];
+
+  constructor() {
+    const first = new Int32Array(SEGMENT_SLOTS * 2 + 2);
+    this.directory = [first, first];
+  }
+
+  /** Units: bytes. */
+  get memoryBytes(): number {
+    return (this.#segments + this.#spares.length) * (SEGMENT_SLOTS * 8 + 8) + this.directory.length * 8;
+  }
+
+  /** The segment of a hash. */
+  segmentOf(hash: number): Int32Array {
+    return this.directory[hash >>> this.shift];
+  }
+
+  /** Adds a pair that is not there. */
+  insert(hash: number, ref: Ref): void {
+    let segment = this.segmentOf(hash);
+    while (segment[FILLED] >= FILLED_MAX && segment[DEPTH] < PREFIX_BITS) {
+      this.#split(hash, segment);
+      segment = this.segmentOf(hash);
+    }
+    place(segment, hash, ref);
+  }
+
+  /** Takes out the pair at a slot and closes the gap. */
+  removeAt(segment: Int32Array, slot: number): void {
+    let gap = slot;
+    let i = slot;
+    for (;;) {
+      i = (i + 1) & SLOT_MASK;
+      const ref = segment[2 * i + 1];
+      if (ref === 0) break;
+      const home = segment[2 * i] & SLOT_MASK;
+      // It may move into the gap only when its home does not lie between the gap and where it is.
+      if (((i - home) & SLOT_MASK) < ((i - gap) & SLOT_MASK)) continue;
+      segment[2 * gap] = segment[2 * i];
+      segment[2 * gap + 1] = ref;
+      gap = i;
+    }
+    segment[2 * gap + 1] = 0;
+    segment[FILLED]--;
+  }
+
+  #split(hash: number, segment: Int32Array): void {
+    const depth = segment[DEPTH] + 1;
+    if (depth > 32 - this.shift) this.#double();
+    const low = this.#take(depth);
+    const high = this.#take(depth);
+    for (let i = 0; i < SEGMENT_SLOTS; i++) {
+      const ref = segment[2 * i + 1];
+      if (ref === 0) continue;
+      const moved = segment[2 * i];
+      place((moved >>> (32 - depth)) & 1 ? high : low, moved, ref);
+    }
+    const each = 1 << (32 - this.shift - depth);
+    const from = ((hash >>> (32 - depth)) & ~1) * each;
+    this.directory.fill(low, from, from + each);
+    this.directory.fill(high, from + each, from + 2 * each);
+    this.#segments++;
+    this.#retire(segment);
+  }
+
+  #double(): void {
+    const wide: Int32Array[] = [];
+    for (const segment of this.directory) wide.push(segment, segment);
+    this.directory = wide;
+    this.shift--;
+  }
+
+  #take(depth: number): Int32Array {
+    const segment = this.#spares.pop() ?? new Int32Array(SEGMENT_SLOTS * 2 + 2);
+    segment[DEPTH] = depth;
+    return segment;
+  }
+
+  #retire(segment: Int32Array): void {
+    if (this.#spares.length < SPARES_MAX) this.#spares.push(segment.fill(0));
+  }
+
+  /**
+   * Visits pairs in an order that growth does not change: by home slot, then by leading bits. `visit` must not
+   * change the index. Result: the next cursor, 0 at the end. Range of cursors: 0 .. 2^32 - 1.
+   */
+  scan(cursor: number, count: number, visit: (ref: Ref, hash: number) => void): number {
+    let slot = Math.floor(cursor / 2 ** PREFIX_BITS) & SLOT_MASK;
+    let prefix = cursor % 2 ** PREFIX_BITS;
+    let seen = 0;
+    while (seen < count) {
+      const segment = this.directory[prefix >>> (PREFIX_BITS - (32 - this.shift))];
+      seen += visitHome(segment, slot, prefix, visit);
+      const width = 2 ** (PREFIX_BITS - segment[DEPTH]);
+      prefix = (Math.floor(prefix / width) + 1) * width;
+      if (prefix < 2 ** PREFIX_BITS) continue;
+      prefix = 0;
+      slot++;
+      if (slot === SEGMENT_SLOTS) return 0;
+    }
+    return slot * 2 ** PREFIX_BITS + prefix;
+  }
+
+  /** The ref at a random slot; 0: an empty one. */
+  randomRef(random: Random): Ref {
+    const segment = this.directory[below(random, this.directory.length)];
+    return segment[2 * below(random, SEGMENT_SLOTS) + 1];
+  }
+
+  /** The ref at a hash's home slot, whatever it is: brings the slot near. */
+  peek(hash: number): Ref {
+    return this.directory[hash >>> this.shift][2 * (hash & SLOT_MASK) + 1];
+  }
+}
+
+function place(segment: Int32Array, hash: number, ref: Ref): void {
+  let slot = hash & SLOT_MASK;
+  while (segment[2 * slot + 1] !== 0) slot = (slot + 1) & SLOT_MASK;
+  segment[2 * slot] = hash;
+  segment[2 * slot + 1] = ref;
+  segment[FILLED]++;
+}
+
+/** Visits the pairs whose home is `slot` and whose leading bits are at least `prefix`. */
+function visitHome(
+  segment: Int32Array,
+  slot: number,
+  prefix: number,
+  visit: (ref: Ref, hash: number) => void,
+): number {
+  let seen = 0;
+  for (let i = slot; ; i = (i + 1) & SLOT_MASK) {
+    const ref = segment[2 * i + 1];
+    if (ref === 0) return seen;
+    const hash = segment[2 * i];
+    if ((hash & SLOT_MASK) !== slot || hash >>> SLOT_BITS < prefix) continue;
+    visit(ref, hash);
+    seen++;
+  }
+}

@@ -1,0 +1,2 @@
+// The folder's door.
+export { type EmbeddedStore, type EmbeddedStoreOptions, openEmbeddedStore } from './embedded-store.ts';
