@@ -2,6 +2,7 @@
 export { type Nsqd, type NsqdBroker, type NsqdOptions, startNsqd, startNsqlookupd } from './nsq.ts';
 export { eventually, freePorts, isListening } from './ports.ts';
 export { type Broker, type BrokerSpec, startBroker } from './process.ts';
+export { type Proxy, startProxy } from './proxy.ts';
 export { startRedis } from './redis.ts';
 export {
   type BrokerCommand,

@@ -35,11 +35,16 @@ interface Lane {
 
 interface Entry {
   readonly body: Uint8Array;
+  readonly signal: AbortSignal | undefined;
   failures: number;
   error: MqkvError | undefined;
+  /** In a batch under way: the socket still reads the bytes, so that an abort waits for the answer. */
+  sent: boolean;
   settled: boolean;
   settle(error?: MqkvError): void;
 }
+
+const aborted = (): MqkvError => new MqkvError('CLOSED', 'publishing was aborted');
 
 /** Tries of one message before it is rejected, at the least; with more nsqd two at each. */
 const TRIES_MIN = 3;
@@ -92,11 +97,15 @@ export class Publisher {
     const refusal = this.#refusal(body, signal);
     if (refusal !== undefined) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
-      const abort = (): void => entry.settle(new MqkvError('CLOSED', 'publishing was aborted'));
+      const abort = (): void => {
+        if (!entry.sent) entry.settle(aborted());
+      };
       const entry: Entry = {
         body,
+        signal,
         failures: 0,
         error: undefined,
+        sent: false,
         settled: false,
         settle: (error) => {
           if (entry.settled) return;
@@ -192,6 +201,7 @@ export class Publisher {
 
   async #send(lane: Lane, batch: readonly Entry[]): Promise<void> {
     lane.batches += 1;
+    for (const entry of batch) entry.sent = true;
     try {
       await lane.connection.request(
         publish(
@@ -216,7 +226,9 @@ export class Publisher {
     if (learned) lane.forgiven = true;
     const again: Entry[] = [];
     for (const entry of batch) {
-      if (entry.body.length > this.messageBytesMax) entry.settle(this.#tooLarge(entry.body));
+      entry.sent = false;
+      if (entry.signal?.aborted === true) entry.settle(aborted());
+      else if (entry.body.length > this.messageBytesMax) entry.settle(this.#tooLarge(entry.body));
       else if (learned || this.#mayRetry(entry, failure)) again.push(entry);
       else entry.settle(failure);
     }
