@@ -1,5 +1,5 @@
 // Wires one site from a Config: store, command table, server, queue, replication, admin; starts and stops them in order.
-import { type Clock, type Latin1, latin1Of, type Logger, type Random } from '../base/index.ts';
+import { bytesOf, type Clock, type Latin1, latin1Of, type Logger, type Random } from '../base/index.ts';
 import { createGateway, type InfoSection } from '../commands/index.ts';
 import type { Admin } from '../admin/index.ts';
 import { openReplication, type Replication } from '../replication/index.ts';
@@ -74,7 +74,7 @@ class OpeningSite implements Site {
       refusal: () => this.#refusal(),
       ...(shutdown === undefined ? {} : { shutdown }),
     });
-    this.#deliver = (channel, message) => gateway.deliver(channel, message);
+    this.#deliver = (channel, message) => gateway.deliver(channel, bytesOf(message));
     const { tls, valueBytesMax: bulkBytesMax } = config;
     this.#server = createServer({
       handler: gateway,

@@ -170,6 +170,8 @@ function nextFrame(socket: Socket, frames: PeerFrames, clock: Clock): Promise<re
     socket.on('data', onData);
     socket.on('error', onError);
     socket.on('close', onClose);
+    // A socket handed over by the server may be paused.
+    socket.resume();
     look();
   });
 }
