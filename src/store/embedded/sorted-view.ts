@@ -91,7 +91,10 @@ export class SortedView implements ZsetView {
 
   #add(element: Element): void {
     this.#elements.set(element.member, element);
-    if (this.#chunks.length === 0) this.#chunks.push([]);
+    if (this.#chunks.length === 0) {
+      this.#chunks.push([element]);
+      return;
+    }
     const number = Math.min(
       this.#chunkAfter((other) => before(other, element)),
       this.#chunks.length - 1,
