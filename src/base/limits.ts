@@ -80,3 +80,5 @@ export const SCAN_WHOLE_MAX = 512;
 export const ADMIN_CONNECTIONS_MAX = 256;
 /** Units: s. The longest profile: the profiler costs a few per cent and its samples stay in memory until the end. */
 export const PROFILE_SECONDS_MAX = 60;
+/** Elements that one random pick with repetition may ask for: each is at least six bytes of reply. */
+export const PICKS_MAX = 16 * 1024 * 1024;

@@ -1,0 +1,5 @@
+// The folder's door.
+export { type ExecuteOptions, executeArgs } from './execute-args.ts';
+export { createGateway, Gateway } from './gateway.ts';
+export type { GatewayOptions, InfoSection } from './shared.ts';
+export { type Arguments, type CommandSpec, commandTable, type KeySpec, keysOf } from './spec.ts';

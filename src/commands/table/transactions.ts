@@ -1,0 +1,55 @@
+// The command table: transactions commands. Columns: name, arity, flags, keys, ACL categories, since, registers touched, summary.
+import type { Row } from './row.ts';
+
+export const TRANSACTIONS: readonly Row[] = [
+  [
+    'discard',
+    1,
+    'noscript loading stale fast allow_busy',
+    '',
+    'fast transaction',
+    '2.0.0',
+    '',
+    'Drops the commands queued since MULTI',
+  ],
+  [
+    'exec',
+    1,
+    'noscript loading stale skip_slowlog',
+    '',
+    'slow transaction',
+    '1.2.0',
+    '',
+    'Executes the commands queued since MULTI as one unit',
+  ],
+  [
+    'multi',
+    1,
+    'noscript loading stale fast allow_busy',
+    '',
+    'fast transaction',
+    '1.2.0',
+    '',
+    'Begins queueing commands for EXEC',
+  ],
+  [
+    'unwatch',
+    1,
+    'noscript loading stale fast allow_busy',
+    '',
+    'fast transaction',
+    '2.2.0',
+    '',
+    'Forgets the watched keys',
+  ],
+  [
+    'watch',
+    -2,
+    'noscript loading stale fast allow_busy',
+    'RO@1:-1/1',
+    'fast transaction',
+    '2.2.0',
+    '',
+    'Makes EXEC depend on keys staying as they are',
+  ],
+];
