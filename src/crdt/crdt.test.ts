@@ -95,6 +95,7 @@ describe('numbers', () => {
     expect(parseTotal('9223372036854775808')).toBe(9223372036854775808);
     expect(parseTotal('3.0e3')).toBe(3000);
     expect(parseTotal('0')).toBe(0n);
+    expect(parseTotal('01')).toBe(1n);
     for (const text of ['', 'x', ' 1', '1 ', '0x10', 'inf', 'nan', '1e999', '--1', '.', '1e']) {
       expect(parseTotal(text), text).toBeUndefined();
     }
@@ -221,6 +222,30 @@ describe('editing', () => {
     }
     expect(visited).toBe(0);
     expect(s.live).toBe(n - 5);
+  });
+});
+
+describe('a key made again under a pending TTL', () => {
+  test('many old tombstones are not searched at every write', () => {
+    const s = new KeyState();
+    const n = 10_000;
+    edit(s, at(1), 1, (e) => {
+      for (let i = 0; i < n; i++) e.put(TYPE_SET, `f${i}`, true);
+      e.expire(1e9);
+    });
+    for (let i = 0; i < n; i++) edit(s, at(2 + i), 2 + i, (e) => e.remove(TYPE_SET, `f${i}`));
+    edit(s, at(20_000), 20_000, (e) => e.put(TYPE_SET, 'g', true));
+    expect(compareVersions(s.until, at(20_000))).toBe(0);
+    const fields = s.registers.get(TYPE_SET);
+    let searches = 0;
+    const values = fields?.values.bind(fields);
+    if (fields !== undefined && values !== undefined) fields.values = () => (searches++, values());
+    for (let i = 0; i < 100; i++) {
+      const now = 20_001 + i;
+      edit(s, at(now), now, (e) => e.put(TYPE_SET, `h${i}`, true));
+      expect(shownTtlAt(s, now)).toBe(0);
+    }
+    expect(searches).toBe(0);
   });
 });
 

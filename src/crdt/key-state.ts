@@ -37,6 +37,8 @@ export class KeyState {
   low: Version = TOP;
   /** No value part or run lies above. */
   high: Version = NONE;
+  /** A register that hid the TTL when last looked for: saves the next search. A hint, checked before it is believed. */
+  hider: Register | undefined = undefined;
 }
 
 /** Whether the register would show while nothing is expired. */
@@ -51,6 +53,7 @@ export function newestIn(register: Register): Version {
   return newest;
 }
 
+/** The register, where it is held. */
 export function registerOf(s: KeyState, type: ValueType, field: Latin1): Register | undefined {
   return s.registers.get(type)?.get(field);
 }

@@ -6,12 +6,16 @@ export type Total = bigint | number;
 
 const INT64_MAX = 9223372036854775807n;
 const INT64_MIN = -9223372036854775808n;
-const INTEGER = /^(?:0|-?[1-9][0-9]{0,18})$/;
+/** Also with leading zeros, which INCR refuses but APPEND can make: exact all the same. */
+const INTEGER = /^-?[0-9]{1,64}$/;
 const FLOAT = /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
 /** Decimals that Redis prints of a float. */
 const DECIMALS_MAX = 17;
 
-/** The number that a value's text is: a bigint where INCR would take it, else a double where INCRBYFLOAT would. */
+/**
+ * The number that a value's text is: a bigint where it is an integer of 64 bits, else a double where
+ * INCRBYFLOAT would take it.
+ */
 export function parseTotal(text: Latin1): Total | undefined {
   if (INTEGER.test(text)) {
     const integer = BigInt(text);

@@ -14,6 +14,9 @@ import {
 } from './types.ts';
 import { compareVersions, laterOf, NONE } from './version.ts';
 
+/** Units: bytes. No double is longer when written out; longer texts are not parsed on every read. */
+const NUMBER_BYTES_MAX = 400;
+
 /** Whether the expiry has fired. Units: `now` Unix ms. */
 export function isFired(s: KeyState, now: number): boolean {
   return s.expiryAt !== 0 && s.expiryAt <= now;
@@ -37,7 +40,7 @@ export function shownType(s: KeyState, now: number): ValueType | 0 {
   if (s.type === 0 || s.live === 0) return 0;
   const floor = floorAt(s, now);
   if (compareVersions(s.kindV, floor) < 0) return 0;
-  return compareVersions(s.low, floor) >= 0 || someShown(s, floor, NONE) ? s.type : 0;
+  return compareVersions(s.low, floor) >= 0 || someShown(s, floor, NONE) !== undefined ? s.type : 0;
 }
 
 /** Whether a register shows while all below `floor` is dead. */
@@ -50,13 +53,22 @@ export function isShown(register: Register, floor: Version): boolean {
   return false;
 }
 
-function someShown(s: KeyState, floor: Version, atOrAbove: Version): boolean {
-  const fields = s.type === 0 ? undefined : s.registers.get(s.type);
-  if (fields === undefined) return false;
-  for (const register of fields.values()) {
-    if (isShown(register, floor) && compareVersions(newestIn(register), atOrAbove) >= 0) return true;
+/** Whether something that lies at or above the end of the pending expiry hides the TTL. */
+function isHidden(s: KeyState, end: Version): boolean {
+  const hider = s.hider;
+  if (hider === undefined || !isLive(hider) || compareVersions(newestIn(hider), end) < 0) {
+    s.hider = someShown(s, s.clear, end);
   }
-  return false;
+  return s.hider !== undefined;
+}
+
+function someShown(s: KeyState, floor: Version, atOrAbove: Version): Register | undefined {
+  const fields = s.type === 0 ? undefined : s.registers.get(s.type);
+  if (fields === undefined) return undefined;
+  for (const register of fields.values()) {
+    if (isShown(register, floor) && compareVersions(newestIn(register), atOrAbove) >= 0) return register;
+  }
+  return undefined;
 }
 
 /**
@@ -68,7 +80,7 @@ export function shownTtlAt(s: KeyState, now: number): number {
   const end = endOf(s);
   if (compareVersions(s.high, end) < 0) return s.expiryAt;
   if (compareVersions(s.low, end) >= 0) return 0;
-  return someShown(s, s.clear, end) ? 0 : s.expiryAt;
+  return isHidden(s, end) ? 0 : s.expiryAt;
 }
 
 /**
@@ -93,6 +105,7 @@ export function copyState(s: KeyState): KeyState {
   const copy = new KeyState();
   Object.assign(copy, s);
   copy.registers = new Map();
+  copy.hider = undefined;
   for (const [type, fields] of s.registers) {
     const copies = new Map<string, Register>();
     for (const [field, r] of fields) {
@@ -122,7 +135,7 @@ function baseOf(value: Value | undefined, type: ValueType): Total | undefined {
   if (value === undefined) return 0n;
   if (typeof value === 'number') return value;
   if (type === TYPE_STRING && typeof value === 'object')
-    return value.length > 64 ? undefined : parseTotal(latin1Of(value));
+    return value.length > NUMBER_BYTES_MAX ? undefined : parseTotal(latin1Of(value));
   return typeof value === 'string' ? parseTotal(value) : undefined;
 }
 

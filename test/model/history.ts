@@ -8,8 +8,9 @@ import {
   type KeyState,
   merge,
 } from '../../src/crdt/index.ts';
+import { bigOf, checkBounds, crdtView, heldOf, same } from './bridge.ts';
 import { textOf } from './definition.ts';
-import { bigOf, checkBounds, crdtView, heldOf, same, stateOf, type Totals, World } from './world.ts';
+import { stateOf, type Totals, World } from './world.ts';
 
 const KEYS = ['a', 'b'];
 const FIELDS = ['f', 'g'];
