@@ -17,10 +17,7 @@ async function open(): Promise<QueueWorld> {
       queues.push(queue);
       return queue;
     },
-    kill: async () => {
-      await nsqd.synced();
-      await nsqd.kill();
-    },
+    kill: () => nsqd.kill(),
     restart: () => nsqd.restart(),
     [Symbol.asyncDispose]: async () => {
       await Promise.all(queues.map((queue) => queue.close(0)));

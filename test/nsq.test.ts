@@ -153,7 +153,6 @@ describe.skipIf(skip)('consuming from several nsqd', () => {
         await a.publish(Buffer.from(`from ${i}`));
       }
       await eventually('one from each', () => seen.size === 3);
-      await nsqds[2].synced();
       await nsqds[2].kill();
       await eventually('10 shared over two', async () => {
         const [x, y] = await Promise.all(nsqds.slice(0, 2).map(clientsOf));

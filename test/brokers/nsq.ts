@@ -1,5 +1,6 @@
 // nsqd and nsqlookupd for tests, on loopback ports of their own.
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { eventually, freePorts } from './ports.ts';
 import { type Broker, startBroker } from './process.ts';
 
@@ -9,10 +10,13 @@ export interface NsqdBroker extends Broker {
 
 export interface Nsqd extends NsqdBroker {
   /**
-   * Waits until every queue on its disk has been synced once. Before that a kill -9 loses what the queue holds: without
-   * the position file nsqd writes over the data. Afterwards it keeps what it accepted, apart from messages in flight.
+   * kill -9 at a moment when nsqd loses nothing that it has accepted, and waits for that moment. At others it does:
+   * before a queue's position was first written to disk, the queue is written over after the restart; later, messages
+   * in flight are lost when the position was written after they had been read.
    */
-  synced(): Promise<void>;
+  kill(): Promise<void>;
+  /** kill -9 now. */
+  killNow(): Promise<void>;
 }
 
 export interface NsqdOptions {
@@ -23,7 +27,7 @@ export interface NsqdOptions {
   readonly flags?: readonly string[];
 }
 
-/** Starts nsqd. Messages go to disk at once (-mem-queue-size 0) and are synced twice a second. */
+/** Starts nsqd. Messages go to disk at once (-mem-queue-size 0) and are synced every second. */
 export async function startNsqd(options: NsqdOptions = {}): Promise<Nsqd> {
   const [port, httpPort] = await freePorts(2);
   const { lookupdTcpPorts = [], broadcast = '127.0.0.1', flags = [] } = options;
@@ -36,24 +40,33 @@ export async function startNsqd(options: NsqdOptions = {}): Promise<Nsqd> {
       `-broadcast-address=${broadcast}`,
       `-data-path=${dir}`,
       '-mem-queue-size=0',
-      '-sync-timeout=500ms',
+      '-sync-timeout=1s',
+      '-sync-every=1000000000',
       ...lookupdTcpPorts.map((lookupd) => `-lookupd-tcp-address=127.0.0.1:${lookupd}`),
       ...flags,
     ],
   });
-  const synced = async (): Promise<void> => {
-    await eventually('nsqd has synced its queues', () => isSynced(broker.dir));
+  const killNow = broker.kill;
+  const kill = async (): Promise<void> => {
+    await eventually('a moment to kill nsqd', () => isQuiet(broker.dir));
+    await killNow();
   };
-  return Object.assign(broker, { httpPort, synced });
+  return Object.assign(broker, { httpPort, kill, killNow });
 }
 
-/** Every queue with data has its position file. */
-function isSynced(dir: string): boolean {
+/** Longer than any message of the tests is in flight, much shorter than the time between two syncs. Units: ms. */
+const QUIET_MS = 150;
+
+/** Every queue with data has its position file, and none was written just now. */
+function isQuiet(dir: string): boolean {
   const files = readdirSync(dir);
   const queues = files
     .map((file) => /^(.*)\.diskqueue\.\d+\.dat$/.exec(file)?.[1])
     .filter((name) => name !== undefined);
-  return queues.every((name) => files.includes(`${name}.diskqueue.meta.dat`));
+  return queues.every((name) => {
+    const position = statSync(join(dir, `${name}.diskqueue.meta.dat`), { throwIfNoEntry: false });
+    return position !== undefined && Date.now() - position.mtimeMs > QUIET_MS;
+  });
 }
 
 /** Starts nsqlookupd; `port` is its TCP port. */

@@ -1,6 +1,6 @@
 // Publishes to the first nsqd that works, with fail-over, and goes back to an earlier one when it works again.
-// Invariants: (1) an entry is in the queue or in one batch under way, never in both; (2) what was under way when a
-// connection died is unknown and goes to the front of the queue; (3) every entry settles exactly once.
+// Invariants: (1) at most one lane takes new batches; an older one only finishes its own; (2) what was under way when a
+// connection died is unknown and is sent again before anything newer.
 import {
   MqkvError,
   NSQ_BATCH_BYTES_MAX,
@@ -11,8 +11,9 @@ import {
 } from '../../base/index.ts';
 import { type Address, formatAddress } from './address.ts';
 import { backoffMs } from './backoff.ts';
-import { mpubBytes, publish } from './commands.ts';
+import { publish } from './commands.ts';
 import { type NsqConnection, NsqdError, openConnection } from './connection.ts';
+import { aborted, type Entry, Pending } from './pending.ts';
 import { RECONNECT, type Settings } from './settings.ts';
 
 /** One nsqd to publish to. */
@@ -33,23 +34,8 @@ interface Lane {
   forgiven: boolean;
 }
 
-interface Entry {
-  readonly body: Uint8Array;
-  readonly signal: AbortSignal | undefined;
-  failures: number;
-  error: MqkvError | undefined;
-  /** In a batch under way: the socket still reads the bytes, so that an abort waits for the answer. */
-  sent: boolean;
-  settled: boolean;
-  settle(error?: MqkvError): void;
-}
-
-const aborted = (): MqkvError => new MqkvError('CLOSED', 'publishing was aborted');
-
 /** Tries of one message before it is rejected, at the least; with more nsqd two at each. */
 const TRIES_MIN = 3;
-/** After so many failures a message goes alone, so that one that a broker cannot take does not stop others. */
-const ALONE_AFTER = 2;
 /** How often an earlier nsqd is tried while a later one is in use. Units: ms. */
 const RETURN_PERIOD_MS = 2_000;
 
@@ -60,14 +46,11 @@ export class Publisher {
   readonly #settings: Settings;
   readonly #abort = new AbortController();
   #batchBytesMax = NSQ_BATCH_BYTES_MAX;
-  #queue: Entry[] = [];
-  readonly #open = new Set<Entry>();
-  #bytes = 0;
+  readonly #pending = new Pending();
   #lane: Lane | undefined;
   #connecting = false;
   #scheduled = false;
   #closed = false;
-  #drained: () => void = () => {};
 
   constructor(nsqd: readonly Address[], settings: Settings) {
     this.#settings = settings;
@@ -96,45 +79,16 @@ export class Publisher {
   publish(body: Uint8Array, signal?: AbortSignal): Promise<void> {
     const refusal = this.#refusal(body, signal);
     if (refusal !== undefined) return Promise.reject(refusal);
-    return new Promise((resolve, reject) => {
-      const abort = (): void => {
-        if (!entry.sent) entry.settle(aborted());
-      };
-      const entry: Entry = {
-        body,
-        signal,
-        failures: 0,
-        error: undefined,
-        sent: false,
-        settled: false,
-        settle: (error) => {
-          if (entry.settled) return;
-          entry.settled = true;
-          signal?.removeEventListener('abort', abort);
-          this.#forget(entry);
-          if (error === undefined) resolve();
-          else reject(error);
-        },
-      };
-      signal?.addEventListener('abort', abort, { once: true });
-      this.#open.add(entry);
-      this.#bytes += body.length;
-      this.#queue.push(entry);
-      this.#schedule();
-    });
+    const accepted = this.#pending.add(body, signal);
+    this.#schedule();
+    return accepted;
   }
 
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
-    if (this.#open.size > 0 && graceMs > 0) {
-      const drained = new Promise<void>((resolve) => {
-        this.#drained = resolve;
-      });
-      await Promise.race([drained, sleep(this.#settings.clock, graceMs)]);
-    }
+    if (graceMs > 0) await Promise.race([this.#pending.drained(), sleep(this.#settings.clock, graceMs)]);
     this.#abort.abort();
-    const error = new MqkvError('CLOSED', 'the queue was closed before nsqd answered');
-    for (const entry of [...this.#open]) entry.settle(error);
+    this.#pending.rejectAll(new MqkvError('CLOSED', 'the queue was closed before nsqd answered'));
     this.#lane?.connection.destroy('closed');
   }
 
@@ -142,19 +96,13 @@ export class Publisher {
     if (this.#closed || signal?.aborted === true) return new MqkvError('CLOSED', 'the queue is closed');
     if (body.length === 0) return new MqkvError('QUEUE_REFUSED', 'nsqd takes no empty messages');
     if (body.length > this.messageBytesMax) return this.#tooLarge(body);
-    if (this.#bytes + body.length <= NSQ_PENDING_BYTES_MAX) return undefined;
+    if (this.#pending.bytes + body.length <= NSQ_PENDING_BYTES_MAX) return undefined;
     return new MqkvError('QUEUE_REFUSED', `more than ${NSQ_PENDING_BYTES_MAX} bytes wait to be published`);
   }
 
   #tooLarge(body: Uint8Array): MqkvError {
     const text = `a message of ${body.length} bytes is above nsqd's limit of ${this.messageBytesMax}`;
     return new MqkvError('MESSAGE_TOO_LARGE', text);
-  }
-
-  #forget(entry: Entry): void {
-    this.#open.delete(entry);
-    this.#bytes -= entry.body.length;
-    if (this.#open.size === 0) this.#drained();
   }
 
   // --- sending
@@ -172,43 +120,20 @@ export class Publisher {
   #flush(): void {
     const lane = this.#lane;
     if (lane === undefined) {
-      if (this.#queue.length > 0) void this.#connect();
+      if (this.#pending.waiting > 0) void this.#connect();
       return;
     }
-    while (!lane.connection.isOver && this.#queue.length > 0 && lane.batches < NSQ_BATCHES_IN_FLIGHT_MAX) {
-      const batch = this.#nextBatch();
+    while (!lane.connection.isOver && this.#pending.waiting > 0 && lane.batches < NSQ_BATCHES_IN_FLIGHT_MAX) {
+      const batch = this.#pending.take(this.#batchBytesMax);
       if (batch.length > 0) void this.#send(lane, batch);
     }
   }
 
-  #nextBatch(): Entry[] {
-    const batch: Entry[] = [];
-    let bytes = 0;
-    let taken = 0;
-    for (const entry of this.#queue) {
-      const more = entry.settled ? 0 : entry.body.length;
-      if (batch.length > 0 && mpubBytes(batch.length + 1, bytes + more) > this.#batchBytesMax) break;
-      if (batch.length > 0 && entry.failures >= ALONE_AFTER) break;
-      taken += 1;
-      if (entry.settled) continue;
-      batch.push(entry);
-      bytes += more;
-      if (entry.failures >= ALONE_AFTER) break;
-    }
-    this.#queue.splice(0, taken);
-    return batch;
-  }
-
   async #send(lane: Lane, batch: readonly Entry[]): Promise<void> {
     lane.batches += 1;
-    for (const entry of batch) entry.sent = true;
     try {
-      await lane.connection.request(
-        publish(
-          this.#settings.topic,
-          batch.map((entry) => entry.body),
-        ),
-      );
+      const bodies = batch.map((entry) => entry.body);
+      await lane.connection.request(publish(this.#settings.topic, bodies));
       lane.target.failures = 0;
       lane.target.avoidUntilMs = 0;
       for (const entry of batch) entry.settle();
@@ -226,26 +151,18 @@ export class Publisher {
     if (learned) lane.forgiven = true;
     const again: Entry[] = [];
     for (const entry of batch) {
-      entry.sent = false;
       if (entry.signal?.aborted === true) entry.settle(aborted());
       else if (entry.body.length > this.messageBytesMax) entry.settle(this.#tooLarge(entry.body));
       else if (learned || this.#mayRetry(entry, failure)) again.push(entry);
       else entry.settle(failure);
     }
-    this.#requeue(again);
+    this.#pending.putBack(again);
   }
 
   #mayRetry(entry: Entry, failure: MqkvError): boolean {
     entry.failures += 1;
     entry.error = failure;
     return entry.failures < Math.max(TRIES_MIN, 2 * this.targets.length);
-  }
-
-  /** Batches of one dead connection are rejected in the order sent: each goes behind those before it. */
-  #requeue(entries: readonly Entry[]): void {
-    let at = 0;
-    while (at < this.#queue.length && this.#queue[at].failures > 0) at += 1;
-    this.#queue.splice(at, 0, ...entries);
   }
 
   /** nsqd's limits are told nowhere but in its refusals. Answers whether this one lowered ours. */
@@ -284,14 +201,14 @@ export class Publisher {
   async #connect(): Promise<void> {
     if (this.#connecting || this.#lane !== undefined || this.#abort.signal.aborted) return;
     this.#connecting = true;
-    const waiting = [...this.#queue];
+    const waiting = this.#pending.list();
     for (const target of this.#order()) {
       if (await this.#try(target)) break;
     }
     this.#connecting = false;
     if (this.#lane === undefined) this.#unreachable(waiting);
     else return this.#flush();
-    if (this.#queue.length === 0) return;
+    if (this.#pending.waiting === 0) return;
     // Those that came meanwhile have not had their try: after a pause, so that nothing spins.
     const { clock, random } = this.#settings;
     const failures = Math.min(...this.targets.map((target) => target.failures));
@@ -300,12 +217,8 @@ export class Publisher {
 
   #unreachable(waiting: readonly Entry[]): void {
     const reasons = this.targets.map(({ error }) => error ?? 'not tried').join('; ');
-    for (const entry of waiting) {
-      entry.settle(
-        new MqkvError('QUEUE_UNREACHABLE', `no nsqd can be reached: ${reasons}`, { cause: entry.error }),
-      );
-    }
-    this.#queue = this.#queue.filter((entry) => !entry.settled);
+    const text = `no nsqd can be reached: ${reasons}`;
+    this.#pending.reject(waiting, ({ error }) => new MqkvError('QUEUE_UNREACHABLE', text, { cause: error }));
   }
 
   async #try(target: Target): Promise<boolean> {
