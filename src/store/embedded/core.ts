@@ -7,6 +7,7 @@
 // C4 Within a unit all changes carry one version, above all that the unit's keys held when it began.
 import { assert, type Clock, type Latin1, type Random } from '../../base/index.ts';
 import {
+  above,
   compareVersions,
   type Edited,
   free,
@@ -21,16 +22,17 @@ import {
   TYPE_STRING,
   type Version,
 } from '../../crdt/index.ts';
-import { COMPLEX, FORM_MASK, FREED, PLAIN_TTL } from './record.ts';
+import { COMPLEX, DELETED, FORM_MASK, FREED, type PLAIN, PLAIN_TTL } from './record.ts';
 import type { Side } from './side.ts';
-import type { Ref } from './slab.ts';
-import { formOf, newestOf, setVersion, stateOf, versionOf } from './states.ts';
+import { type Ref, SEGMENT_SHIFT, UNIT_MASK } from './slab.ts';
+import { formOf, newestOf, stateOf } from './states.ts';
 import { Table } from './table.ts';
 import { Watches } from './watches.ts';
 import { Wheel } from './wheel.ts';
 
 /** Units: Unix ms; the largest `at` that a record holds; later ones are cut to it (the year 10889). */
 export const AT_MAX = 2 ** 48 - 1;
+const COUNTER_SPAN = 4294967296;
 
 export interface CoreOptions {
   readonly clock: Clock;
@@ -53,15 +55,11 @@ export class Core {
   onMark: (() => void) | undefined;
   /** Keys that the unit has named. */
   readonly named: Latin1[] = [];
-  /** The unit's version once it is decided. */
-  #version: Version | undefined;
+  /** The unit's version; `unitMs` 0: not decided yet. Plain numbers for the hot path. */
+  unitMs = 0;
+  unitTail = 0;
   readonly #touched: number[] = [];
   #marksAppeared = false;
-  /** The key of the last `locate`. */
-  source: Uint8Array = Buffer.alloc(256);
-  start = 0;
-  end = 0;
-  hash = 0;
   #scratch = Buffer.alloc(256);
 
   constructor({ clock, random, origin }: CoreOptions) {
@@ -84,11 +82,7 @@ export class Core {
   }
 
   locateBytes(source: Uint8Array, start: number, end: number): Ref {
-    this.source = source;
-    this.start = start;
-    this.end = end;
-    this.hash = this.table.hash(source, start, end);
-    return this.table.find(source, start, end, this.hash);
+    return this.table.find(source, start, end, this.table.hash(source, start, end));
   }
 
   /** Points `locate` at a record's own key. */
@@ -125,47 +119,106 @@ export class Core {
 
   /** Ends the unit. */
   finish(): void {
-    if (this.#touched.length > 1) this.table.ring.group(this.#touched, this.#remark);
-    else for (const position of this.#touched) this.table.ring.untouch(position);
-    this.#touched.length = 0;
-    this.named.length = 0;
-    this.#version = undefined;
+    this.unitMs = 0;
     this.isInUnit = false;
-    if (this.table.ring.isSparse) this.table.ring.squeeze(this.#remark);
+    if (this.named.length > 0) this.#finishNamed();
     if (!this.#marksAppeared) return;
     this.#marksAppeared = false;
     this.onMark?.();
   }
 
+  /**
+   * Gives the plain record located last (or the missing key, ref 0) the form, room and expiry of a SET; counts and
+   * schedules it. Value and version are the caller's. Units: `at` Unix ms, 0: none.
+   */
+  writePlain(ref: Ref, form: typeof PLAIN | typeof PLAIN_TTL, valueBytes: number, at: number): Ref {
+    const { table } = this;
+    if (ref === 0 || (table.head(ref) & FORM_MASK) > PLAIN_TTL) this.shown++;
+    const timed = at !== 0;
+    const kept =
+      ref === 0 ? table.create(form, timed, valueBytes) : table.reshape(ref, form, timed, valueBytes);
+    if (table.isTimed(kept)) table.setAt(kept, at);
+    if (timed) this.schedule(kept, at);
+    return kept;
+  }
+
+  /** Gives the plain record located last (or the missing key) the form of a DEL. The version is the caller's. */
+  writeDeleted(ref: Ref): Ref {
+    const { table } = this;
+    if (ref !== 0 && (table.head(ref) & FORM_MASK) <= PLAIN_TTL) this.shown--;
+    const kept = ref === 0 ? table.create(DELETED, false, 0) : table.reshape(ref, DELETED, false, 0);
+    if (table.isTimed(kept)) table.setAt(kept, 0);
+    return kept;
+  }
+
+  setVersion(ref: Ref, ms: number, tail: number): void {
+    const words = this.table.slab.words[ref >>> SEGMENT_SHIFT];
+    const o = (ref & UNIT_MASK) << 1;
+    words[o + 2] = ms | 0;
+    words[o + 3] = Math.floor(ms / COUNTER_SPAN) | (Math.floor(tail / COUNTER_SPAN) << 16);
+    words[o + 4] = tail | 0;
+  }
+
+  /** Marks a plain record. */
+  markPlain(ref: Ref): void {
+    const { table } = this;
+    if (this.named.length > 1 || this.watches.size > 0 || table.ring.live === 0) {
+      this.mark(ref, undefined, false);
+    } else if (table.word(ref, 5) === 0) table.setWord(ref, 5, table.ring.push(ref));
+  }
+
+  #finishNamed(): void {
+    const { ring } = this.table;
+    this.named.length = 0;
+    if (this.#touched.length > 1) ring.group(this.#touched, this.#remark);
+    else for (const position of this.#touched) ring.untouch(position);
+    this.#touched.length = 0;
+    if (ring.isSparse) ring.squeeze(this.#remark);
+  }
+
   readonly #remark = (ref: Ref, position: number): void => this.table.setWord(ref, 5, position);
+
+  /** C4: decides the version of a change of the plain record or missing key located last: `unitMs`, `unitTail`. */
+  chooseVersion(ref: Ref): void {
+    if (this.unitMs !== 0 || this.named.length > 0) {
+      this.version(this.newest(ref));
+      return;
+    }
+    const { table, now, origin } = this;
+    const high = ref === 0 ? 0 : table.word(ref, 3);
+    const ms = ref === 0 ? 0 : (table.word(ref, 2) >>> 0) + (high & 0xffff) * COUNTER_SPAN;
+    const counter = high >>> 16;
+    if (ms < now) {
+      this.unitMs = now;
+      this.unitTail = origin;
+    } else if (ms === now && counter < 0xffff && table.word(ref, 4) >>> 0 === origin) {
+      this.unitMs = now;
+      this.unitTail = (counter + 1) * COUNTER_SPAN + origin;
+    } else this.version(this.newest(ref));
+  }
 
   /** C4: the version of a change of a key that holds `newest`. */
   version(newest: Version): Version {
-    if (this.#version !== undefined) {
-      const { ms, tail } = this.#version;
-      assert(compareVersions(newest, { ms, tail: tail + 1 }) <= 0, 'a unit names its keys before it writes');
-      return this.#version;
+    if (this.unitMs !== 0) {
+      const unit = { ms: this.unitMs, tail: this.unitTail };
+      assert(compareVersions(newest, above(unit)) <= 0, 'a unit names its keys before it writes');
+      return unit;
     }
     const version = nextVersion(this.now, this.origin, this.#newestNamed(newest));
-    if (this.isInUnit) this.#version = version;
+    this.unitMs = version.ms;
+    this.unitTail = version.tail;
     return version;
   }
 
   #newestNamed(newest: Version): Version {
     if (this.named.length === 0) return newest;
-    const { source, start, end, hash } = this;
-    const { segment, slot } = this.table;
+    const { source, start, end, keyHash, segment, slot } = this.table;
     let greatest = newest;
     for (const key of this.named) {
       const ref = this.locate2(key);
       if (ref !== 0) greatest = laterOf(greatest, newestOf(this.table, ref));
     }
-    this.source = source;
-    this.start = start;
-    this.end = end;
-    this.hash = hash;
-    this.table.segment = segment;
-    this.table.slot = slot;
+    Object.assign(this.table, { source, start, end, keyHash, segment, slot });
     return greatest;
   }
 
@@ -201,16 +254,16 @@ export class Core {
     const form = formOf(state);
     const value =
       form <= PLAIN_TTL ? (registerOf(state, TYPE_STRING, STRING_FIELD)?.value as Buffer) : undefined;
-    const wanted = { form, timed: state.expiryAt !== 0, valueBytes: value?.length ?? 0 };
+    const timed = state.expiryAt !== 0;
+    const valueBytes = value?.length ?? 0;
     const counted = ref !== 0 && this.counts(ref);
     const kept =
-      ref === 0
-        ? table.create(this.source, this.start, this.end, { ...wanted, hash: this.hash })
-        : table.reshape(ref, wanted);
+      ref === 0 ? table.create(form, timed, valueBytes) : table.reshape(ref, form, timed, valueBytes);
     if (value !== undefined) table.writeValue(kept, value, 0, value.length);
     if (form === COMPLEX) this.#storeObject(table.sideOf(kept), state);
     else if (table.isBig(kept)) table.sideOf(kept).forgetState();
-    setVersion(table, kept, form === COMPLEX ? NONE : state.clear);
+    const { ms, tail } = form === COMPLEX ? NONE : state.clear;
+    this.setVersion(kept, ms, tail);
     if (table.isTimed(kept)) table.setAt(kept, state.expiryAt);
     this.shown += Number(this.counts(kept)) - Number(counted);
     if (form !== FREED && state.expiryAt !== 0) this.schedule(kept, state.expiryAt);
@@ -229,7 +282,7 @@ export class Core {
     if (waits !== 0 && wheel.dueAt(waits, this.now) <= at) return;
     const slot = wheel.slotFor(at, this.now);
     if (slot === waits) return;
-    wheel.push(slot, this.hash);
+    wheel.push(slot, table.keyHash);
     table.setWheelSlot(ref, slot);
   }
 
@@ -241,7 +294,7 @@ export class Core {
       if (table.at(ref) > now) return ref;
       if (this.watches.size > 0) this.watches.changed(table.key(ref));
       this.shown--;
-      return table.reshape(ref, { form: FREED, timed: true, valueBytes: 0 });
+      return table.reshape(ref, FREED, true, 0);
     }
     return form === COMPLEX ? this.#freeComplex(ref, now) : ref;
   }
@@ -262,10 +315,6 @@ export class Core {
 
   newest(ref: Ref): Version {
     return ref === 0 ? NONE : newestOf(this.table, ref);
-  }
-
-  versionAt(ref: Ref): Version {
-    return versionOf(this.table, ref);
   }
 }
 

@@ -49,7 +49,7 @@ function visitHash(core: Core, hash: number, slot: number): void {
     const ref = segment[2 * i + 1];
     if (segment[2 * i] !== hash || table.wheelSlot(ref) !== slot) continue;
     table.setWheelSlot(ref, 0);
-    core.hash = hash;
+    table.keyHash = hash;
     table.segment = segment;
     table.slot = i;
     const at = table.at(ref);

@@ -4,23 +4,18 @@ import { STRING_FIELD, TYPE_STRING } from '../../crdt/index.ts';
 import type { Found } from '../keyspace.ts';
 import { AT_MAX, type Core } from './core.ts';
 import { editLocated, typeAt } from './editing.ts';
-import { COMPLEX, DELETED, PLAIN, PLAIN_TTL } from './record.ts';
-import { type Ref, SEGMENT_SHIFT } from './slab.ts';
-import { setVersion } from './states.ts';
+import { BIG, COMPLEX, FORM_MASK, PLAIN, PLAIN_TTL } from './record.ts';
+import { type Ref, SEGMENT_SHIFT, UNIT_MASK } from './slab.ts';
 
-/** A value's byte range and its key's expiry (Unix ms, 0: none). */
-export interface Setting {
-  readonly source: Uint8Array;
-  readonly start: number;
-  readonly end: number;
-  readonly at: number;
-}
+/** Commands that `prepare` looks at together. */
+const GROUP = 32;
 
 export abstract class HotStrings {
   readonly core: Core;
   readonly found: Found = { bytes: Buffer.alloc(0), start: 0, end: 0 };
   /** What `prepare` has read, so that the reads are not optimized away. */
   protected prepared = 0;
+  readonly #near = new Int32Array(GROUP);
 
   constructor(core: Core) {
     this.core = core;
@@ -29,22 +24,29 @@ export abstract class HotStrings {
   protected abstract complexString(ref: Ref): Buffer;
 
   findString(source: Uint8Array, start: number, end: number): 1 | 0 | -1 {
-    const { core } = this;
-    core.enter();
+    const { core, found } = this;
+    if (!core.isInUnit) core.enter();
     const ref = core.locateBytes(source, start, end);
+    if (ref === 0) return 0;
+    const { table } = core;
+    const head = table.head(ref);
+    const form = head & FORM_MASK;
+    if (form > PLAIN_TTL || (head & BIG) !== 0) return this.#findOther(ref);
+    if (form === PLAIN_TTL && table.at(ref) <= core.now) return 0;
+    found.bytes = table.slab.bytes[ref >>> SEGMENT_SHIFT];
+    found.start = table.valueStart(ref);
+    found.end = found.start + table.word(ref, 1);
+    return 1;
+  }
+
+  #findOther(ref: Ref): 1 | 0 | -1 {
+    const { core, found } = this;
     const type = typeAt(core, ref);
     if (type === 0) return 0;
     if (type !== TYPE_STRING) return -1;
-    const { found } = this;
-    if (core.formAt(ref) === COMPLEX || core.table.isBig(ref)) {
-      found.bytes = core.formAt(ref) === COMPLEX ? this.complexString(ref) : core.table.value(ref);
-      found.start = 0;
-      found.end = found.bytes.length;
-      return 1;
-    }
-    found.bytes = core.table.slab.bytes[ref >>> SEGMENT_SHIFT];
-    found.start = core.table.valueStart(ref);
-    found.end = found.start + core.table.word(ref, 1);
+    found.bytes = core.formAt(ref) === COMPLEX ? this.complexString(ref) : core.table.value(ref);
+    found.start = 0;
+    found.end = found.bytes.length;
     return 1;
   }
 
@@ -57,40 +59,31 @@ export abstract class HotStrings {
     at: number,
   ): void {
     const { core } = this;
-    core.enter();
+    if (!core.isInUnit) core.enter();
     const ref = core.locateBytes(source, keyStart, keyEnd);
-    this.setLocated(ref, { source, start: valueStart, end: valueEnd, at });
-    core.leave();
+    this.setLocated(ref, source, valueStart, valueEnd, at);
+    if (!core.isInUnit) core.finish();
   }
 
-  /** Overwrites the key located last. */
-  protected setLocated(ref: Ref, setting: Setting): void {
+  /** Overwrites the key located last. Five plain parameters, since this is the hottest call. */
+  protected setLocated(ref: Ref, source: Uint8Array, start: number, end: number, at: number): void {
     const { core } = this;
-    const isPast = setting.at !== 0 && setting.at <= core.now;
-    if (isPast || (ref !== 0 && core.formAt(ref) === COMPLEX)) return this.#setByRules(ref, setting);
-    const { table } = core;
-    const { source, start, end } = setting;
-    const at = Math.min(setting.at, AT_MAX);
-    const form = at === 0 ? PLAIN : PLAIN_TTL;
-    const version = core.version(core.newest(ref));
-    const counted = ref !== 0 && core.counts(ref);
-    const wanted = { form, timed: at !== 0, valueBytes: end - start } as const;
-    const kept =
-      ref === 0
-        ? table.create(core.source, core.start, core.end, { ...wanted, hash: core.hash })
-        : table.reshape(ref, wanted);
-    table.writeValue(kept, source, start, end);
-    setVersion(table, kept, version);
-    if (table.isTimed(kept)) table.setAt(kept, at);
-    if (!counted) core.shown++;
-    if (at !== 0) core.schedule(kept, at);
-    core.mark(kept, undefined, false);
+    const isPast = at !== 0 && at <= core.now;
+    if (isPast || (ref !== 0 && core.formAt(ref) === COMPLEX)) {
+      this.#setByRules(ref, source.subarray(start, end), at);
+      return;
+    }
+    core.chooseVersion(ref);
+    const kept = core.writePlain(ref, at === 0 ? PLAIN : PLAIN_TTL, end - start, Math.min(at, AT_MAX));
+    core.table.writeValue(kept, source, start, end);
+    core.setVersion(kept, core.unitMs, core.unitTail);
+    core.markPlain(kept);
   }
 
-  #setByRules(ref: Ref, { source, start, end, at }: Setting): void {
+  #setByRules(ref: Ref, value: Uint8Array, at: number): void {
     editLocated(this.core, ref, (edit) => {
       edit.overwrite();
-      edit.put(TYPE_STRING, STRING_FIELD, Buffer.from(source.subarray(start, end)));
+      edit.put(TYPE_STRING, STRING_FIELD, Buffer.from(value));
       if (at !== 0) edit.expire(Math.min(at, AT_MAX));
     });
   }
@@ -98,22 +91,26 @@ export abstract class HotStrings {
   /** Deletes the plain record located last. */
   protected deleteLocated(ref: Ref): void {
     const { core } = this;
-    const version = core.version(core.newest(ref));
-    if (core.counts(ref)) core.shown--;
-    const kept = core.table.reshape(ref, { form: DELETED, timed: false, valueBytes: 0 });
-    setVersion(core.table, kept, version);
-    if (core.table.isTimed(kept)) core.table.setAt(kept, 0);
-    core.mark(kept, undefined, false);
+    core.chooseVersion(ref);
+    const kept = core.writeDeleted(ref);
+    core.setVersion(kept, core.unitMs, core.unitTail);
+    core.markPlain(kept);
   }
 
-  /** Touches the index slot and the record of each command's first key: the loads overlap. */
+  /** Touches the index slot and then the record of each command's first key: the loads overlap. */
   prepare(batch: CommandBatch, from: number, to: number): void {
     const { table } = this.core;
+    const near = this.#near;
+    const { words } = table.slab;
+    let count = 0;
     let sum = 0;
-    for (let i = from; i < to; i++) {
+    for (let i = from; i < to && count < GROUP; i++) {
       if (batch.argc(i) < 2) continue;
-      const hash = table.hash(batch.buffer, batch.start(i, 1), batch.end(i, 1));
-      sum += table.index.peek(hash);
+      near[count++] = table.index.peek(table.hash(batch.buffer, batch.start(i, 1), batch.end(i, 1)));
+    }
+    for (let i = 0; i < count; i++) {
+      const o = (near[i] & UNIT_MASK) << 1;
+      sum = (sum + words[near[i] >>> SEGMENT_SHIFT][o] + words[near[i] >>> SEGMENT_SHIFT][o + 16]) | 0;
     }
     this.prepared = sum;
   }

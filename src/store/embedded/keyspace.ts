@@ -68,7 +68,7 @@ export class EmbeddedKeyspace extends HotStrings implements Keyspace {
   overwriteString(key: Latin1, value: Uint8Array, at: number): void {
     this.core.enter();
     const ref = this.core.locate(key);
-    this.setLocated(ref, { source: value, start: 0, end: value.length, at });
+    this.setLocated(ref, value, 0, value.length, at);
     this.core.leave();
   }
 

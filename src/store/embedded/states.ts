@@ -27,12 +27,6 @@ export function versionOf(table: Table, ref: Ref): Version {
   };
 }
 
-export function setVersion(table: Table, ref: Ref, v: Version): void {
-  table.setWord(ref, 2, v.ms | 0);
-  table.setWord(ref, 3, Math.floor(v.ms / COUNTER_SPAN) | (Math.floor(v.tail / COUNTER_SPAN) << 16));
-  table.setWord(ref, 4, v.tail | 0);
-}
-
 /** The state of a record. Owns: of a COMPLEX record its own object, else the caller. */
 export function stateOf(table: Table, ref: Ref): KeyState {
   const form = table.head(ref) & FORM_MASK;

@@ -36,6 +36,11 @@ export class Table {
   count = 0;
   segment: Int32Array;
   slot = 0;
+  /** The key of the last `find`. */
+  source: Uint8Array = Buffer.alloc(0);
+  start = 0;
+  end = 0;
+  keyHash = 0;
 
   constructor(random: Random) {
     this.hash = openHash(random);
@@ -46,6 +51,10 @@ export class Table {
   find(source: Uint8Array, start: number, end: number, hash: number): Ref {
     const segment = this.index.directory[hash >>> this.index.shift];
     this.segment = segment;
+    this.source = source;
+    this.start = start;
+    this.end = end;
+    this.keyHash = hash;
     for (let slot = hash & SLOT_MASK; ; slot = (slot + 1) & SLOT_MASK) {
       const ref = segment[2 * slot + 1];
       if (ref !== 0 && (segment[2 * slot] !== hash || !this.#hasKey(ref, source, start, end))) continue;
@@ -152,12 +161,13 @@ export class Table {
     this.setWord(ref, 7, (this.word(ref, 7) & 0xffff) | (slot << 16));
   }
 
-  /** Makes the record of a key that `find` has just not found. Its version is 0 and it is not marked. */
-  create(source: Uint8Array, start: number, end: number, shape: Readonly<Wanted> & { hash: number }): Ref {
+  /** Makes the record of the key that `find` has just not found. Its version is 0 and it is not marked. */
+  create(form: Form, timed: boolean, valueBytes: number): Ref {
+    const { source, start, end } = this;
     const keyBytes = end - start;
-    const isBig = keyBytes + shape.valueBytes > INLINE_RECORD_BYTES_MAX;
-    const head = headOf(shape.form, shape.timed || isBig, isBig, keyBytes);
-    const valueWord = isBig || shape.form === COMPLEX ? this.#newSide() : shape.valueBytes;
+    const isBig = keyBytes + valueBytes > INLINE_RECORD_BYTES_MAX;
+    const head = headOf(form, timed || isBig, isBig, keyBytes);
+    const valueWord = isBig || form === COMPLEX ? this.#newSide() : valueBytes;
     const ref = this.slab.allocate(unitsOf(head, valueWord));
     const words = this.slab.words[ref >>> SEGMENT_SHIFT];
     const o = (ref & UNIT_MASK) << 1;
@@ -167,7 +177,7 @@ export class Table {
     if ((head & TIMED) !== 0) words[o + 6] = words[o + 7] = 0;
     if (isBig) this.#setBigKey(ref, source.subarray(start, end));
     else copyBytes(source, start, end, this.slab.bytes[ref >>> SEGMENT_SHIFT], this.#keyStart(ref));
-    this.index.insert(shape.hash, ref);
+    this.index.insert(this.keyHash, ref);
     this.count++;
     return ref;
   }
@@ -185,49 +195,61 @@ export class Table {
    * Gives the record that `find` has just found another shape; header words, key, mark and wheel slot stay, the value
    * does not. Result: its ref from now on.
    */
-  reshape(ref: Ref, wanted: Readonly<Wanted>): Ref {
+  reshape(ref: Ref, form: Form, timed: boolean, valueBytes: number): Ref {
     const head = this.head(ref);
-    const wasBig = (head & BIG) !== 0;
-    const keyBytes = wasBig ? this.key(ref).length : head >>> KEY_SHIFT;
-    const isBig = keyBytes + wanted.valueBytes > INLINE_RECORD_BYTES_MAX;
-    const timed = wanted.timed || isBig || this.wheelSlot(ref) !== 0;
-    const next = headOf(wanted.form, timed, isBig, keyBytes);
-    const hadSide = wasBig || (head & FORM_MASK) === COMPLEX;
-    const hasSide = isBig || (next & FORM_MASK) === COMPLEX;
-    const bigKey = wasBig && !isBig ? this.key(ref) : undefined;
-    if (wasBig) this.#dropBig(ref, isBig);
+    const keyBytes = (head & BIG) !== 0 ? this.key(ref).length : head >>> KEY_SHIFT;
+    const isBig = keyBytes + valueBytes > INLINE_RECORD_BYTES_MAX;
+    const next = headOf(form, timed || isBig || this.wheelSlot(ref) !== 0, isBig, keyBytes);
     const oldWord = this.word(ref, 1);
     const units = unitsOf(head, oldWord);
-    let valueWord = wanted.valueBytes;
-    if (hasSide) valueWord = hadSide ? oldWord : this.#newSide();
-    else if (hadSide) this.#dropSide(oldWord);
-    const sameLayout = ((head ^ next) & (TIMED | BIG)) === 0;
-    if (sameLayout && roundUnits(unitsOf(next, valueWord)) === roundUnits(units)) {
-      this.setWord(ref, 0, next);
-      this.setWord(ref, 1, valueWord);
-      return ref;
+    if (!hasSide(head) && !hasSide(next)) {
+      const sameUnits = roundUnits(unitsOf(next, valueBytes)) === roundUnits(units);
+      if (sameUnits && ((head ^ next) & TIMED) === 0) {
+        this.setWord(ref, 0, next);
+        this.setWord(ref, 1, valueBytes);
+        return ref;
+      }
+      return this.#move(ref, next, valueBytes, undefined);
     }
-    return this.#move(ref, { next, valueWord, units, bigKey });
+    return this.#reshapeSide(ref, next, valueBytes);
   }
 
-  #move(ref: Ref, to: { next: number; valueWord: number; units: number; bigKey: Buffer | undefined }): Ref {
-    const moved = this.slab.allocate(unitsOf(to.next, to.valueWord));
+  #reshapeSide(ref: Ref, next: number, valueBytes: number): Ref {
+    const head = this.head(ref);
+    const wasBig = (head & BIG) !== 0;
+    const isBig = (next & BIG) !== 0;
+    const oldWord = this.word(ref, 1);
+    const bigKey = wasBig && !isBig ? this.key(ref) : undefined;
+    if (wasBig) this.#dropBig(ref, isBig);
+    let valueWord = valueBytes;
+    if (hasSide(next)) valueWord = hasSide(head) ? oldWord : this.#newSide();
+    else this.#dropSide(oldWord);
+    const sameUnits = roundUnits(unitsOf(next, valueWord)) === roundUnits(unitsOf(head, oldWord));
+    if (!sameUnits || ((head ^ next) & (TIMED | BIG)) !== 0) return this.#move(ref, next, valueWord, bigKey);
+    this.setWord(ref, 0, next);
+    this.setWord(ref, 1, valueWord);
+    return ref;
+  }
+
+  #move(ref: Ref, next: number, valueWord: number, bigKey: Buffer | undefined): Ref {
+    const units = unitsOf(this.head(ref), this.word(ref, 1));
+    const moved = this.slab.allocate(unitsOf(next, valueWord));
     const from = this.slab.words[ref >>> SEGMENT_SHIFT];
     const words = this.slab.words[moved >>> SEGMENT_SHIFT];
     const o = (ref & UNIT_MASK) << 1;
     const m = (moved & UNIT_MASK) << 1;
-    words[m] = to.next;
-    words[m + 1] = to.valueWord;
+    words[m] = next;
+    words[m + 1] = valueWord;
     for (let i = 2; i < 6; i++) words[m + i] = from[o + i];
     const wasTimed = (from[o] & TIMED) !== 0;
-    if ((to.next & TIMED) !== 0) {
+    if ((next & TIMED) !== 0) {
       words[m + 6] = wasTimed ? from[o + 6] : 0;
       words[m + 7] = wasTimed ? from[o + 7] : 0;
     }
-    this.#moveKey(ref, moved, to.bigKey);
+    this.#moveKey(ref, moved, bigKey);
     this.segment[2 * this.slot + 1] = moved;
     if (words[m + 5] !== 0) this.ring.moved(words[m + 5], moved);
-    this.slab.release(ref, to.units);
+    this.slab.release(ref, units);
     return moved;
   }
 
@@ -275,12 +297,9 @@ export class Table {
   }
 }
 
-/** What a record is to become. Units: bytes. */
-export interface Wanted {
-  readonly form: Form;
-  /** It has an `at`; a record that waits in the wheel stays TIMED by itself. */
-  readonly timed: boolean;
-  readonly valueBytes: number;
+/** Whether a record has an object in the side table. */
+function hasSide(head: number): boolean {
+  return (head & BIG) !== 0 || (head & FORM_MASK) === COMPLEX;
 }
 
 function headOf(form: Form, timed: boolean, isBig: boolean, keyBytes: number): number {
