@@ -1,8 +1,9 @@
 // The outbox of the embedded store: takes marked records off the ring, as deltas of what they are by then.
-import { type DeltaFields, DeltaWriter, encodeDelta } from '../../crdt/index.ts';
+import type { DeltaFields } from '../../crdt/index.ts';
 import type { Outbox } from '../store.ts';
 import type { Core } from './core.ts';
-import { COMPLEX, DELETED, FREED, PLAIN_TTL } from './record.ts';
+import { DeltaBuffer } from './delta-buffer.ts';
+import { BIG, COMPLEX, FORM_MASK, KEY_SHIFT, PLAIN_TTL } from './record.ts';
 import type { Touched } from './side.ts';
 import type { Ref } from './slab.ts';
 
@@ -11,7 +12,7 @@ const MARK_BYTES = 5;
 
 export class EmbeddedOutbox implements Outbox {
   readonly #core: Core;
-  readonly #writer = new DeltaWriter();
+  readonly #deltas = new DeltaBuffer();
   readonly #group: Ref[] = [];
 
   constructor(core: Core) {
@@ -36,33 +37,41 @@ export class EmbeddedOutbox implements Outbox {
 
   take(maxBytes: number): Buffer | undefined {
     const { ring } = this.#core.table;
-    const writer = this.#writer;
-    for (let size = 0; ring.peek(this.#group); ) {
-      for (const ref of this.#group) size += this.#sizeOf(ref);
-      if (writer.length > 0 && size > maxBytes) break;
-      ring.drop(this.#group.length);
-      for (const ref of this.#group) this.#takeRecord(ref);
-      if (writer.length >= maxBytes) break;
-      size = writer.length;
+    const deltas = this.#deltas;
+    const group = this.#group;
+    while (deltas.length < maxBytes && ring.peek(group)) {
+      if (deltas.length > 0 && deltas.length + this.#sizeOf(group) > maxBytes) break;
+      ring.drop(group.length);
+      for (let i = 0; i < group.length; i++) this.#takeRecord(group[i]);
     }
-    return writer.length === 0 ? undefined : writer.take();
+    return deltas.length === 0 ? undefined : deltas.take();
   }
 
-  /** Units: bytes, about, of a record's delta. */
-  #sizeOf(ref: Ref): number {
+  /** Units: bytes, about, of a group's deltas; COMPLEX keys count as short. */
+  #sizeOf(group: readonly Ref[]): number {
     const { table } = this.#core;
-    const key = table.key(ref).length;
-    return 40 + key + (this.#core.formAt(ref) <= PLAIN_TTL ? table.value(ref).length : 0);
+    let size = 0;
+    for (let i = 0; i < group.length; i++) {
+      const head = table.head(group[i]);
+      size += 32 + (head >>> KEY_SHIFT);
+      if ((head & BIG) !== 0)
+        size += table.key(group[i]).length + (table.sideOf(group[i]).value?.length ?? 0);
+      else if ((head & FORM_MASK) <= PLAIN_TTL) size += table.word(group[i], 1);
+    }
+    return size;
   }
 
   #takeRecord(ref: Ref): void {
     const { table } = this.#core;
     table.setWord(ref, 5, 0);
-    if (this.#core.formAt(ref) !== COMPLEX) return encodeRecord(this.#core, this.#writer, ref, 'whole');
+    if (this.#core.formAt(ref) !== COMPLEX) {
+      this.#deltas.add(this.#core, ref, 'whole');
+      return;
+    }
     const side = table.sideOf(ref);
     const fields = fieldsOf(side.touched);
     side.touched = undefined;
-    encodeRecord(this.#core, this.#writer, ref, fields);
+    this.#deltas.add(this.#core, ref, fields);
   }
 }
 
@@ -71,20 +80,4 @@ function fieldsOf(touched: Touched): DeltaFields {
   const fields: [1 | 2 | 3 | 4, string][] = [];
   for (const [type, names] of touched ?? []) for (const name of names) fields.push([type, name]);
   return fields;
-}
-
-/** Appends a record's delta; plain ones are copied as they lie. */
-export function encodeRecord(core: Core, writer: DeltaWriter, ref: Ref, fields: DeltaFields): void {
-  const { table } = core;
-  const form = core.formAt(ref);
-  const key = table.key(ref);
-  if (form === COMPLEX || form === FREED) return encodeDelta(writer, key, core.state(ref), fields);
-  writer.u8(form); // PLAIN, PLAIN_TTL and DELETED have their numbers on the wire
-  writer.u32(key.length);
-  const value = form === DELETED ? undefined : table.value(ref);
-  if (value !== undefined) writer.u32(value.length);
-  for (let i = 2; i < 5; i++) writer.u32(table.word(ref, i) >>> 0);
-  if (form === PLAIN_TTL) writer.u48(table.at(ref));
-  writer.raw(key);
-  if (value !== undefined) writer.raw(value);
 }

@@ -8,14 +8,15 @@ import {
   randomHex,
   randomOrigin,
 } from '../../base/index.ts';
-import { DeltaWriter, type KeyState } from '../../crdt/index.ts';
+import type { KeyState } from '../../crdt/index.ts';
 import type { CommandBatch } from '../../resp/index.ts';
 import type { MergeResult, Store, StoreStats } from '../store.ts';
 import { Core } from './core.ts';
-import { EmbeddedOutbox, encodeRecord } from './embedded-outbox.ts';
+import { DeltaBuffer } from './delta-buffer.ts';
+import { EmbeddedOutbox } from './embedded-outbox.ts';
 import { expireDue, freeExpired, startExpiry } from './expiry.ts';
 import { EmbeddedKeyspace } from './keyspace.ts';
-import { mergeDeltas } from './merging.ts';
+import { Merging } from './merging.ts';
 import type { Ref } from './slab.ts';
 
 /** What an embedded store is opened with. */
@@ -37,6 +38,7 @@ export class EmbeddedStore implements Store {
   readonly keyspace: EmbeddedKeyspace;
   readonly outbox: EmbeddedOutbox;
   readonly #core: Core;
+  readonly #merging: Merging;
   readonly #stop: () => void;
 
   constructor({ clock, random, origin, activeExpiry }: EmbeddedStoreOptions) {
@@ -44,6 +46,7 @@ export class EmbeddedStore implements Store {
     this.origin = origin ?? randomOrigin(random);
     this.#core = new Core({ clock, random, origin: this.origin });
     this.keyspace = new EmbeddedKeyspace(this.#core);
+    this.#merging = new Merging(this.#core);
     this.outbox = new EmbeddedOutbox(this.#core);
     const expiry = activeExpiry === false ? undefined : startExpiry(this.#core);
     this.#stop = () => expiry?.cancel();
@@ -56,20 +59,20 @@ export class EmbeddedStore implements Store {
 
   /** Merges encoded deltas of other sites, atomically. Errors: MqkvError `MALFORMED_DELTA`. */
   merge(deltas: Buffer): MergeResult {
-    return mergeDeltas(this.#core, deltas);
+    return this.#merging.merge(deltas);
   }
 
   /** Every key's whole state, tombstones included. Order: by hash; keys written meanwhile may come in either state. */
   async *snapshot(maxBytes: number): AsyncGenerator<Buffer, void> {
-    const writer = new DeltaWriter();
+    const deltas = new DeltaBuffer();
     let cursor = 0;
     do {
       const refs: Ref[] = [];
       cursor = this.#core.table.index.scan(cursor, 64, (ref) => refs.push(ref));
-      for (const ref of refs) encodeRecord(this.#core, writer, ref, 'whole');
-      if (writer.length >= maxBytes) yield writer.take();
+      for (const ref of refs) deltas.add(this.#core, ref, 'whole');
+      if (deltas.length >= maxBytes) yield deltas.take();
     } while (cursor !== 0);
-    if (writer.length > 0) yield writer.take();
+    if (deltas.length > 0) yield deltas.take();
   }
 
   stats(): StoreStats {

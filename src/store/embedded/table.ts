@@ -20,7 +20,7 @@ import { Side } from './side.ts';
 import { type Ref, roundUnits, SEGMENT_SHIFT, Slab, UNIT_MASK } from './slab.ts';
 
 /** Shorter than this, a loop copies faster than the built-in call. */
-const LOOP_BYTES_MAX = 32;
+const LOOP_BYTES_MAX = 160;
 
 /** Records by key. After `find`, `segment` and `slot` say where the index holds the ref. */
 export class Table {
@@ -311,5 +311,5 @@ function headOf(form: Form, timed: boolean, isBig: boolean, keyBytes: number): n
 export function copyBytes(source: Uint8Array, start: number, end: number, target: Buffer, at: number): void {
   const length = end - start;
   if (length <= LOOP_BYTES_MAX) for (let i = 0; i < length; i++) target[at + i] = source[start + i];
-  else target.set(source.subarray(start, end), at);
+  else target.set(new Uint8Array(source.buffer, source.byteOffset + start, length), at);
 }
