@@ -44,7 +44,10 @@ export async function runWorkload(workload: Workload): Promise<Written> {
       const commands = Array.from({ length: Math.min(left, workload.pipeline) }, () =>
         randomWrite(random, index),
       );
-      const replies = (await client.pipeline(commands.map((command) => [...command])).exec()) ?? [];
+      const replies =
+        (await client
+          .pipeline(commands.map(([name = '', ...args]) => [name.toLowerCase(), ...args]))
+          .exec()) ?? [];
       for (const [i, [error]] of replies.entries()) note(commands[i] ?? [], error);
       writes += replies.length;
       await workload.progress?.(writes);
