@@ -51,6 +51,14 @@ function parseHexadecimal(text: string): number | undefined {
   return sign === '-' ? -value : value;
 }
 
+/** The lenient reading that SORT and score bounds use: blanks in front, nothing after a NUL, nothing at all is 0. */
+export function parseLenientDouble(text: string): number | undefined {
+  const nul = text.indexOf('\0');
+  const cut = (nul < 0 ? text : text.slice(0, nul)).replace(/^[ \t\n\v\f\r]+/, '');
+  if (cut === '') return nul < 0 && cut !== text ? undefined : 0;
+  return DECIMAL.test(cut) ? Number(cut) : parseDouble(cut);
+}
+
 /** A value that INCRBYFLOAT can add to and that a merge counts on: plain decimal. */
 export function parseCounter(text: string): number | undefined {
   return DECIMAL.test(text) ? finite(text) : undefined;

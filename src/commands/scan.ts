@@ -1,7 +1,8 @@
 // SCAN, HSCAN, SSCAN, ZSCAN.
 import { type Latin1, SCAN_WHOLE_MAX } from '../base/index.ts';
-import { TYPE_HASH, TYPE_SET, TYPE_ZSET } from '../crdt/index.ts';
+import { TYPE_HASH, TYPE_SET, TYPE_ZSET, type ValueType } from '../crdt/index.ts';
 import { matchesGlob } from '../server/index.ts';
+import type { HashView, SetView, ZsetView } from '../store/index.ts';
 import type { Call, CommandHandler } from './call.ts';
 import { NOT_INTEGER, SYNTAX } from './errors.ts';
 import { TYPE_NAMES } from './keys.ts';
@@ -14,11 +15,14 @@ interface ScanOptions {
   type: string | undefined;
 }
 
-/** Cursor and options; the cursor stands at argument `at`. undefined: an error was replied. */
-function scanOptions(c: Call, at: number): ScanOptions | undefined {
-  const cursorText = c.text(at);
-  if (!/^[0-9]{1,20}$/.test(cursorText)) return c.fail('ERR invalid cursor');
-  const options: ScanOptions = { cursor: Number(cursorText), count: 10, pattern: undefined, type: undefined };
+/** The cursor at argument `at`. undefined: an error was replied. */
+function cursorAt(c: Call, at: number): number | undefined {
+  return /^[0-9]{0,20}$/.test(c.text(at)) ? Number(c.text(at)) : c.fail('ERR invalid cursor');
+}
+
+/** Options after the cursor at argument `at`. undefined: an error was replied. */
+function scanOptions(c: Call, at: number, cursor: number): ScanOptions | undefined {
+  const options: ScanOptions = { cursor, count: 10, pattern: undefined, type: undefined };
   for (let a = at + 1; a < c.argc; a += 2) {
     const word = c.word(a);
     if (a + 1 >= c.argc) return c.fail(SYNTAX);
@@ -36,7 +40,8 @@ function scanOptions(c: Call, at: number): ScanOptions | undefined {
 }
 
 function scan(c: Call): void {
-  const options = scanOptions(c, 1);
+  const cursor = cursorAt(c, 1);
+  const options = cursor === undefined ? undefined : scanOptions(c, 1, cursor);
   if (options === undefined) return;
   const found: Latin1[] = [];
   const next = c.keyspace.scan(options.cursor, options.count, (key, type) => {
@@ -74,11 +79,23 @@ function page(view: Indexed, { cursor, count, pattern }: ScanOptions): { next: n
   return { next: to, names };
 }
 
-function hscan(c: Call): void {
-  const options = scanOptions(c, 2);
-  if (options === undefined || !c.accepts(c.text(1), TYPE_HASH)) return;
-  const hash = c.keyspace.hash(c.text(1));
-  if (hash === undefined) return replyScan(c, 0, []);
+/** Scans one key: the cursor is checked first, options only where the key exists, as in Redis. */
+function scanningKey<View>(
+  type: ValueType,
+  look: (c: Call, key: Latin1) => View | undefined,
+  answer: (c: Call, view: View, options: ScanOptions) => void,
+): CommandHandler {
+  return (c) => {
+    const cursor = cursorAt(c, 2);
+    if (cursor === undefined || !c.accepts(c.text(1), type)) return;
+    const view = look(c, c.text(1));
+    if (view === undefined) return replyScan(c, 0, []);
+    const options = scanOptions(c, 2, cursor);
+    if (options !== undefined) answer(c, view, options);
+  };
+}
+
+function hscan(c: Call, hash: HashView, options: ScanOptions): void {
   const { next, names } = page(hash, options);
   replyScan(
     c,
@@ -87,25 +104,22 @@ function hscan(c: Call): void {
   );
 }
 
-function sscan(c: Call): void {
-  const options = scanOptions(c, 2);
-  if (options === undefined || !c.accepts(c.text(1), TYPE_SET)) return;
-  const set = c.keyspace.set(c.text(1));
-  if (set === undefined) return replyScan(c, 0, []);
+function sscan(c: Call, set: SetView, options: ScanOptions): void {
   const { next, names } = page(set, options);
   replyScan(c, next, names);
 }
 
 /** Always whole: scores move elements about, so that no cursor would see each of them. */
-function zscan(c: Call): void {
-  const options = scanOptions(c, 2);
-  if (options === undefined || !c.accepts(c.text(1), TYPE_ZSET)) return;
-  const zset = c.keyspace.zset(c.text(1));
+function zscan(c: Call, zset: ZsetView, { pattern }: ScanOptions): void {
   const found: Latin1[] = [];
-  for (const { member, score } of zset?.range(0, zset.size) ?? [])
-    if (options.pattern === undefined || matchesGlob(options.pattern, member))
-      found.push(member, doubleText(score));
+  for (const { member, score } of zset.range(0, zset.size))
+    if (pattern === undefined || matchesGlob(pattern, member)) found.push(member, doubleText(score));
   replyScan(c, 0, found);
 }
 
-export const scanCommands: Readonly<Record<string, CommandHandler>> = { scan, hscan, sscan, zscan };
+export const scanCommands: Readonly<Record<string, CommandHandler>> = {
+  scan,
+  hscan: scanningKey(TYPE_HASH, (c, key) => c.keyspace.hash(key), hscan),
+  sscan: scanningKey(TYPE_SET, (c, key) => c.keyspace.set(key), sscan),
+  zscan: scanningKey(TYPE_ZSET, (c, key) => c.keyspace.zset(key), zscan),
+};

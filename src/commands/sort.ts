@@ -3,7 +3,7 @@ import type { Latin1 } from '../base/index.ts';
 import { TYPE_HASH, TYPE_SET, TYPE_STRING, TYPE_ZSET } from '../crdt/index.ts';
 import type { Call, CommandHandler } from './call.ts';
 import { NOT_INTEGER, SYNTAX, WRONG_TYPE } from './errors.ts';
-import { parseDouble, parseLong } from './numbers.ts';
+import { parseLenientDouble, parseLong } from './numbers.ts';
 
 interface SortOptions {
   by: Latin1 | undefined;
@@ -75,7 +75,7 @@ function weigh(c: Call, options: SortOptions, elements: readonly Latin1[]): Weig
   const weighted: Weighted[] = [];
   for (const element of elements) {
     const text = options.by === undefined ? element : lookUp(c, options.by, element);
-    const weight = options.alpha || text === undefined ? 0 : parseDouble(text);
+    const weight = options.alpha || text === undefined ? 0 : parseLenientDouble(text);
     if (weight === undefined) return c.fail("ERR One or more scores can't be converted into double");
     weighted.push({ element, text, weight });
   }

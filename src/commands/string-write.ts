@@ -36,6 +36,7 @@ function parseOptions(c: Call, from: number, command: 'set' | 'getex'): SetOptio
     else return c.fail(SYNTAX);
   }
   if (expiry === undefined) return options;
+  if (command === 'getex' && c.keyspace.type(c.text(1)) !== TYPE_STRING) return options;
   const at = expiryAt(c, expiry.text, { ...EXPIRY_OPTIONS[expiry.name], positive: true });
   return at === undefined ? undefined : { ...options, at };
 }

@@ -1,6 +1,6 @@
 // Ranges of sorted sets: by rank, score or name, as half-open ranges of ascending ranks.
 import type { ZsetView } from '../store/index.ts';
-import { parseDouble } from './numbers.ts';
+import { parseLenientDouble } from './numbers.ts';
 
 /** A range in ascending order, whatever it was given by. */
 export type ZsetRange =
@@ -18,7 +18,7 @@ type LexBound = { readonly member: string; readonly exclusive: boolean } | '-' |
 /** `(1.5`, `-inf`. undefined: not a bound. */
 function scoreBound(text: string): ScoreBound | undefined {
   const exclusive = text.startsWith('(');
-  const score = parseDouble(exclusive ? text.slice(1) : text);
+  const score = parseLenientDouble(exclusive ? text.slice(1) : text);
   return score === undefined ? undefined : { score, exclusive };
 }
 
