@@ -3,7 +3,7 @@ import { type DeltaFields, DeltaWriter, encodeDelta } from '../../crdt/index.ts'
 import type { Core } from './core.ts';
 import { BIG, DELETED, FORM_MASK, FREED, KEY_SHIFT, PLAIN_TTL, TIMED } from './record.ts';
 import { type Ref, SEGMENT_SHIFT, UNIT_BYTES, UNIT_MASK } from './slab.ts';
-import { copyBytes } from './table.ts';
+import { copyBytes, type Memory } from './table.ts';
 
 /** Units: bytes; an envelope and the delta that goes over. */
 const INITIAL_BYTES = 128 * 1024;
@@ -12,7 +12,8 @@ const HEADER_BYTES_MAX = 32;
 
 /** Deltas one after the other (grammar: crdt/codec.ts). Owns: its memory; `take` gives copies. */
 export class DeltaBuffer {
-  #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
+  #memory = memoryOf(INITIAL_BYTES);
+  #bytes = this.#memory.bytes;
   #length = 0;
   readonly #writer = new DeltaWriter();
 
@@ -25,7 +26,7 @@ export class DeltaBuffer {
   take(): Buffer {
     const taken = Buffer.from(this.#bytes.subarray(0, this.#length));
     this.#length = 0;
-    if (this.#bytes.length > 8 * INITIAL_BYTES) this.#bytes = Buffer.allocUnsafe(INITIAL_BYTES);
+    if (this.#bytes.length > 8 * INITIAL_BYTES) this.#own(memoryOf(INITIAL_BYTES));
     return taken;
   }
 
@@ -43,7 +44,13 @@ export class DeltaBuffer {
     else {
       const start = (ref & UNIT_MASK) * UNIT_BYTES + (head & TIMED ? 32 : 24);
       const size = keyBytes + valueBytes;
-      copyBytes(core.table.slab.bytes[ref >>> SEGMENT_SHIFT], start, start + size, this.#bytes, this.#length);
+      copyBytes(
+        core.table.slab.bytes[ref >>> SEGMENT_SHIFT],
+        start,
+        start + size,
+        this.#memory,
+        this.#length,
+      );
       this.#length += size;
     }
   }
@@ -94,8 +101,18 @@ export class DeltaBuffer {
   #room(bytes: number): void {
     const needed = this.#length + bytes;
     if (needed <= this.#bytes.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2));
-    grown.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = grown;
+    const grown = memoryOf(Math.max(needed, this.#bytes.length * 2));
+    grown.bytes.set(this.#bytes.subarray(0, this.#length));
+    this.#own(grown);
   }
+
+  #own(memory: Memory): void {
+    this.#memory = memory;
+    this.#bytes = memory.bytes;
+  }
+}
+
+function memoryOf(bytes: number): Memory {
+  const memory = new ArrayBuffer(Math.ceil(bytes / 4) * 4);
+  return { bytes: Buffer.from(memory), words: new Int32Array(memory) };
 }

@@ -42,6 +42,8 @@ export class Slab {
   /** The segments as words and as bytes; a block's first word: words[ref >>> 21][(ref & UNIT_MASK) << 1]. */
   readonly words: Int32Array[] = [];
   readonly bytes: Buffer[] = [];
+  /** Both of each segment together. */
+  readonly segments: { readonly words: Int32Array; readonly bytes: Buffer }[] = [];
   /** Units: bytes in blocks handed out. */
   usedBytes = 0;
   /** Units: bytes of all segments. */
@@ -122,8 +124,10 @@ export class Slab {
     if (number > 0) this.#scatter(((number - 1) << SEGMENT_SHIFT) | this.#next, this.#limit - this.#next);
     const units = FIRST_SEGMENTS_UNITS[number] ?? SEGMENT_UNITS;
     const memory = new ArrayBuffer(units * UNIT_BYTES);
-    this.words.push(new Int32Array(memory));
-    this.bytes.push(Buffer.from(memory));
+    const segment = { words: new Int32Array(memory), bytes: Buffer.from(memory) };
+    this.segments.push(segment);
+    this.words.push(segment.words);
+    this.bytes.push(segment.bytes);
     this.reservedBytes += units * UNIT_BYTES;
     this.#next = 0;
     this.#limit = units;
