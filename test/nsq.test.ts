@@ -147,7 +147,7 @@ describe.skipIf(skip)('consuming from several nsqd', () => {
       const seen = await collect(b, 10);
       const ready = async (): Promise<number[]> =>
         (await Promise.all(nsqds.map(clientsOf))).map((clients) => clients[0]?.ready_count ?? -1);
-      await eventually('10 shared', async () => (await ready()).sort().join() === '3,3,4');
+      await eventually('10 shared', async () => (await ready()).toSorted().join() === '3,3,4');
       for (const [i, { port }] of nsqds.entries()) {
         await using a = await openNsq(at(port), 'a', times);
         await a.publish(Buffer.from(`from ${i}`));

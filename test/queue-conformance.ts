@@ -101,6 +101,8 @@ async function insist(queue: Queue, text: string, rejected: () => void = () => {
   }
 }
 
+const sorted = (list: readonly Buffer[]): string[] => list.map((body) => body.toString('latin1')).toSorted();
+
 const isCode = (code: string) => (error: unknown) => error instanceof MqkvError && error.code === code;
 
 const cases: readonly Case[] = [
@@ -124,7 +126,6 @@ const cases: readonly Case[] = [
       ];
       await Promise.all(sent.map((body) => a.publish(body)));
       await eventually('all bodies', () => got.length >= sent.length);
-      const sorted = (list: Buffer[]): string[] => list.map((body) => body.toString('latin1')).sort();
       assert(isDeepStrictEqual(sorted(got), sorted(sent)));
     },
   },

@@ -73,10 +73,10 @@ export class Consumer implements LinkOwner {
         ),
       );
     }
-    await Promise.all([...this.links].map((link) => link.tried));
+    await Promise.all(Array.from(this.links, (link) => link.tried));
     if (this.#options.lookupd.length === 0) return;
     await this.#look();
-    await Promise.all([...this.links].map((link) => link.tried));
+    await Promise.all(Array.from(this.links, (link) => link.tried));
     this.#scope.run((signal) => this.#keepLooking(signal));
   }
 
@@ -96,8 +96,8 @@ export class Consumer implements LinkOwner {
     for (const link of this.links) link.setReady(0);
     for (const { connection, message } of this.#held.splice(0)) connection.send(req(message.id, 0));
     await this.#idle(graceMs);
-    for (const giveBack of [...this.#inHand]) giveBack();
-    const flushed = Promise.all([...this.links].map((link) => link.finish()));
+    for (const giveBack of this.#inHand) giveBack();
+    const flushed = Promise.all(Array.from(this.links, (link) => link.finish()));
     await Promise.race([flushed, sleep(this.#settings.clock, this.#settings.httpTimeoutMs)]);
     await this.#scope.close();
   }

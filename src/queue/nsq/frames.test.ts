@@ -29,6 +29,13 @@ function cuts(bytes: Buffer, random: Random): Buffer[] {
   return pieces;
 }
 
+const head = (size: number, type: number): Buffer => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeUInt32BE(size, 0);
+  bytes.writeUInt32BE(type, 4);
+  return bytes;
+};
+
 describe('FrameParser', () => {
   it('gives the same frames for every way of cutting the stream', () => {
     const random = seededRandom(7);
@@ -63,12 +70,6 @@ describe('FrameParser', () => {
     expect(got[0].body.equals(body)).toBe(true);
   });
 
-  const head = (size: number, type: number): Buffer => {
-    const bytes = Buffer.alloc(8);
-    bytes.writeUInt32BE(size, 0);
-    bytes.writeUInt32BE(type, 4);
-    return bytes;
-  };
   it.each([
     ['an unknown type', head(10, 3), 'unknown type 3'],
     ['a size below its own type', head(3, RESPONSE), 'too short'],
