@@ -8,6 +8,7 @@ import {
   shownType,
   shownTtlAt,
   shownAt,
+  TYPE_ZSET,
   type ValueType,
   type Version,
 } from '../../crdt/index.ts';
@@ -74,8 +75,12 @@ export function followFields(
     side.view = undefined;
     return;
   }
-  const type = view instanceof FieldsView ? view.type : 4;
+  const type = typeOfView(view);
   for (const [touched, field] of fields) if (touched === type) view.update(field);
+}
+
+function typeOfView(view: FieldsView | SortedView): ValueType {
+  return view instanceof FieldsView ? view.type : TYPE_ZSET;
 }
 
 /** The view of a collection; undefined: no such key. */
@@ -89,7 +94,7 @@ export function viewOf(core: Core, key: Latin1, type: ValueType): FieldsView | S
   if (shown === 0) return undefined;
   assert(shown === type, 'callers check the type before they ask for a view');
   const fired = isFired(state, core.now);
-  if (side.view === undefined || side.view.isFired !== fired) {
+  if (side.view === undefined || side.view.isFired !== fired || typeOfView(side.view) !== type) {
     const from = shownAt(state, core.now);
     side.view = type === 4 ? new SortedView(from, fired) : new FieldsView(from, type, fired);
   }

@@ -112,6 +112,11 @@ export class EmbeddedStore implements Store {
     return expireDue(this.#core, now, count);
   }
 
+  /** Entries of the timing wheel, stale ones included. */
+  get timersHeld(): number {
+    return this.#core.wheel.length;
+  }
+
   async close(): Promise<void> {
     this.#stop();
   }

@@ -179,8 +179,9 @@ export class EmbeddedKeyspace extends HotStrings implements Keyspace {
     if (typeAt(core, ref) === 0) return undefined;
     const { table } = core;
     const record = unitsOf(table.head(ref), table.word(ref, 1)) * UNIT_BYTES + INDEX_BYTES;
-    if (core.formAt(ref) === COMPLEX) return record + stateBytes(core.state(ref));
-    return table.isBig(ref) ? record + table.key(ref).length + table.value(ref).length : record;
+    const held = table.isBig(ref) ? record + table.key(ref).length : record;
+    if (core.formAt(ref) === COMPLEX) return held + stateBytes(core.state(ref));
+    return table.isBig(ref) ? held + table.value(ref).length : held;
   }
 
   /** The state a COMPLEX string shows, runs counted. */

@@ -21,11 +21,18 @@ interface Chunk {
 export class Ring {
   #chunks: Chunk[] = [];
   /** Position of the first entry of the first chunk. */
-  #base = CHUNK;
-  #head = CHUNK;
-  #tail = CHUNK;
+  #base: number;
+  #head: number;
+  #tail: number;
   /** Entries that are not holes. */
   live = 0;
+
+  /** `first`: the first position, for tests. */
+  constructor(first = 1) {
+    this.#base = first;
+    this.#head = first;
+    this.#tail = first;
+  }
 
   /** Entries and holes. */
   get length(): number {

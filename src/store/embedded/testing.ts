@@ -18,10 +18,12 @@ import {
   type Version,
 } from '../../crdt/index.ts';
 
-/** A clock that stands still until it is moved; timers run when it is. */
+/** A clock that stands still until it is moved; timers run when it is advanced, not when the wall time jumps. */
 export class ManualClock implements Clock {
+  /** Units: Unix ms; may be set, as a machine's clock may jump. */
   time: number;
-  #timers: { at: number; task: () => void }[] = [];
+  #elapsedMs = 0;
+  #timers: { readonly atMs: number; readonly task: () => void }[] = [];
 
   constructor(time: number) {
     this.time = time;
@@ -32,7 +34,7 @@ export class ManualClock implements Clock {
   }
 
   after(delayMs: number, task: () => void): Timer {
-    const timer = { at: this.time + delayMs, task };
+    const timer = { atMs: this.#elapsedMs + delayMs, task };
     this.#timers.push(timer);
     return { cancel: () => this.#drop(timer) };
   }
@@ -41,21 +43,26 @@ export class ManualClock implements Clock {
     throw new Error('not used');
   }
 
-  #drop(timer: { at: number }): void {
+  #drop(timer: { readonly atMs: number }): void {
     this.#timers = this.#timers.filter((other) => other !== timer);
   }
 
   /** Moves the time on, running what falls due on the way. */
   advance(ms: number): void {
-    const end = this.time + ms;
+    const end = this.#elapsedMs + ms;
     for (;;) {
-      const due = this.#timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0];
+      const due = this.#timers.filter((timer) => timer.atMs <= end).sort((a, b) => a.atMs - b.atMs)[0];
       if (due === undefined) break;
       this.#drop(due);
-      this.time = Math.max(this.time, due.at);
+      this.#pass(due.atMs - this.#elapsedMs);
       due.task();
     }
-    this.time = end;
+    this.#pass(end - this.#elapsedMs);
+  }
+
+  #pass(ms: number): void {
+    this.time += ms;
+    this.#elapsedMs += ms;
   }
 }
 
