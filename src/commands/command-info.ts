@@ -93,7 +93,7 @@ function details(reply: ReplyWriter, spec: CommandSpec): void {
 function detailsOf(reply: ReplyWriter, specs: readonly (CommandSpec | undefined)[]): void {
   reply.array(specs.length);
   for (const spec of specs) {
-    if (spec === undefined) reply.nullArray();
+    if (spec === undefined) reply.null();
     else details(reply, spec);
   }
 }

@@ -28,11 +28,14 @@ export function openSettings(options: GatewayOptions): Map<string, string> {
 }
 
 function get(c: Call, shared: Shared): void {
-  const patterns = c.rest(2).map((pattern) => pattern.toLowerCase());
-  const found = [...shared.settings].filter(([name]) =>
-    patterns.some((pattern) => matchesGlob(pattern, name)),
-  );
-  c.reply.map(found.length);
+  const found = new Map<string, string>();
+  for (const pattern of c.rest(2)) {
+    const lower = pattern.toLowerCase();
+    const exact = shared.settings.get(lower);
+    if (exact !== undefined) found.set(pattern, exact);
+    else for (const [name, value] of shared.settings) if (matchesGlob(lower, name)) found.set(name, value);
+  }
+  c.reply.map(found.size);
   for (const [name, value] of found) {
     c.reply.latin1(name);
     c.reply.latin1(value);

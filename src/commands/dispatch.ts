@@ -84,8 +84,14 @@ export function check(args: Arguments): Checked {
 function unknownCommand(args: Arguments): string {
   let rest = '';
   for (let a = 1; a < args.argc && rest.length < 128; a++)
-    rest += `'${args.text(a).slice(0, 128 - rest.length)}' `;
-  return `ERR unknown command '${args.text(0).slice(0, 128)}', with args beginning with: ${rest}`;
+    rest += `'${printable(args.text(a)).slice(0, 128 - rest.length)}' `;
+  return `ERR unknown command '${printable(args.text(0)).slice(0, 128)}', with args beginning with: ${rest}`;
+}
+
+/** What C's printf shows of bytes: nothing after a NUL. */
+function printable(text: string): string {
+  const end = text.indexOf('\0');
+  return end < 0 ? text : text.slice(0, end);
 }
 
 /** The keys that a checked command names. */

@@ -1,8 +1,6 @@
 // EXPIRE and its family, TTL and its family, PERSIST.
 import type { Call, CommandHandler } from './call.ts';
-import { NOT_INTEGER } from './errors.ts';
 import { type ExpiryUnit, expiryAt } from './expiry-time.ts';
-import { parseInt64 } from './numbers.ts';
 
 interface Conditions {
   nx: boolean;
@@ -38,7 +36,6 @@ function allowed(when: Conditions, at: number, shown: number): boolean {
 
 function expire(unit: ExpiryUnit): CommandHandler {
   return (c) => {
-    if (parseInt64(c.text(2)) === undefined) return c.fail(NOT_INTEGER);
     const when = conditions(c);
     if (when === undefined) return;
     const at = expiryAt(c, c.text(2), { ...unit, positive: false });

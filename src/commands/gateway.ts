@@ -161,7 +161,11 @@ export class Gateway implements Handler {
       done = transacted === false ? runAlone(call, this.#now) : transacted === true ? undefined : transacted;
     } catch (error) {
       this.#shared.options.logger.error(
-        { command: call.spec.name, error: messageOf(error) },
+        {
+          command: call.spec.name,
+          error: messageOf(error),
+          stack: error instanceof Error ? error.stack : '',
+        },
         'a command failed',
       );
       throw error;

@@ -221,7 +221,7 @@ function maybeReserved(batch: CommandBatch, i: number): boolean {
 /** The found string as a small integer; NaN: the general path decides. */
 function foundInteger(keyspace: Keyspace): number {
   const { bytes, start, end } = keyspace.found;
-  const negative = bytes[start] === 45;
+  const negative = end > start && bytes[start] === 45;
   const from = negative ? start + 1 : start;
   if (end === from || end - from > SAFE_DIGITS) return Number.NaN;
   if (bytes[from] === 48 && (negative || end - from > 1)) return Number.NaN;

@@ -24,7 +24,7 @@ function parseOptions(c: Call, from: number, command: 'set' | 'getex'): SetOptio
   let expiry: ExpiryArgument | undefined;
   for (let a = from; a < c.argc; a++) {
     const word = c.word(a);
-    const busy = expiry !== undefined || options.keepTtl || options.persist;
+    const busy = (expiry !== undefined && expiry.name !== word) || options.keepTtl || options.persist;
     if (command === 'set' && (word === 'NX' || word === 'XX')) {
       if (options.condition !== undefined && options.condition !== word) return c.fail(SYNTAX);
       options.condition = word;

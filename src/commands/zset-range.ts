@@ -42,9 +42,9 @@ function rangeOptions(c: Call, form: Form, at: number): RangeOptions | undefined
       if (offset === undefined || count === undefined) return c.fail(NOT_INTEGER);
       Object.assign(options, { offset, count, limited: true });
       a += 2;
-    } else if (word === 'REV' && form.reversed === undefined) options.reversed = true;
-    else if (word === 'BYLEX' && form.kind === undefined) options.kind = 'lex';
-    else if (word === 'BYSCORE' && form.kind === undefined) options.kind = 'score';
+    } else if (word === 'REV' && form.reversed === undefined && !options.reversed) options.reversed = true;
+    else if (word === 'BYLEX' && isKindFree(form, options)) options.kind = 'lex';
+    else if (word === 'BYSCORE' && isKindFree(form, options)) options.kind = 'score';
     else return c.fail(SYNTAX);
   }
   if (options.limited && options.count !== -1 && options.kind === 'rank')
@@ -52,6 +52,11 @@ function rangeOptions(c: Call, form: Form, at: number): RangeOptions | undefined
   if (options.withScores && options.kind === 'lex')
     return c.fail('ERR syntax error, WITHSCORES not supported in combination with BYLEX');
   return options;
+}
+
+/** Neither the command's name nor an option before has said what the range is of. */
+function isKindFree(form: Form, options: RangeOptions): boolean {
+  return form.kind === undefined && options.kind === 'rank';
 }
 
 /** The range at arguments a and a + 1. undefined: an error was replied. */

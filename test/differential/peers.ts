@@ -19,10 +19,11 @@ export interface LocalServer {
 /** Starts mqkv's command face alone. */
 export async function startLocal(options: Partial<GatewayOptions> = {}): Promise<LocalServer> {
   const random = seededRandom(7);
-  const common = { clock: systemClock, random, logger: silentLogger };
+  const logger = { ...silentLogger, error: (fields: object, text: string) => console.error(text, fields) };
+  const common = { clock: systemClock, random, logger };
   const store = openEmbeddedStore(common);
   const gateway = createGateway({ ...common, keyspace: store.keyspace, store, version: '0.0.0', ...options });
-  const server = createServer({ handler: gateway, logger: silentLogger });
+  const server = createServer({ handler: gateway, logger });
   const address = await server.listen({ host: '127.0.0.1', port: 0 });
   return {
     port: address.port,

@@ -205,7 +205,7 @@ const keys: readonly Make[] = [
   (r) => ['RENAME', key(r), key(r)],
   (r) => ['RENAMENX', key(r), key(r)],
   (r) => ['COPY', key(r), key(r), ...options(r, [['REPLACE'], ['DB', '0'], ['DB', 'x'], ['BOGUS']], 2)],
-  (r) => ['DBSIZE'],
+  () => ['DBSIZE'],
   (r) => ['EXPIREAT', key(r), pick(r, [...FAR, '1', '-1', 'x']), ...options(r, EXPIRE_OPTIONS, 2)],
   (r) => ['PEXPIREAT', key(r), pick(r, [...FAR_MS, '0']), ...options(r, EXPIRE_OPTIONS, 2)],
   (r) => [
@@ -351,10 +351,11 @@ const zsets: readonly Make[] = [
   (r) => ['ZINCRBY', key(r), pick(r, [...PLAIN_SCORES, 'x', 'nan']), field(r)],
   (r) => ['ZREM', key(r), ...some(r, FIELDS, 2)],
   (r) => ['ZCARD', key(r)],
+  (r) => ['ZADD', 'lex', ...some(r, FIELDS, 4).flatMap((f) => ['0', f])],
   (r) => [pick(r, ['ZSCORE', 'ZRANK', 'ZREVRANK']), key(r), field(r)],
   (r) => ['ZMSCORE', key(r), ...some(r, FIELDS, 3)],
   (r) => ['ZCOUNT', key(r), pick(r, SCORE_BOUNDS), pick(r, SCORE_BOUNDS)],
-  (r) => ['ZLEXCOUNT', key(r), pick(r, LEX_BOUNDS), pick(r, LEX_BOUNDS)],
+  (r) => ['ZLEXCOUNT', 'lex', pick(r, LEX_BOUNDS), pick(r, LEX_BOUNDS)],
   (r) => [
     pick(r, ['ZRANGE', 'ZREVRANGE']),
     key(r),
@@ -372,7 +373,7 @@ const zsets: readonly Make[] = [
   ],
   (r) => [
     'ZRANGE',
-    key(r),
+    'lex',
     pick(r, LEX_BOUNDS),
     pick(r, LEX_BOUNDS),
     'BYLEX',
@@ -387,7 +388,7 @@ const zsets: readonly Make[] = [
   ],
   (r) => [
     pick(r, ['ZRANGEBYLEX', 'ZREVRANGEBYLEX']),
-    key(r),
+    'lex',
     pick(r, LEX_BOUNDS),
     pick(r, LEX_BOUNDS),
     ...options(r, RANGE_OPTIONS, 1),
@@ -404,7 +405,7 @@ const zsets: readonly Make[] = [
   (r) => ['ZRANGESTORE', key(r), key(r), pick(r, INDEXES), pick(r, INDEXES), ...options(r, RANGE_OPTIONS, 1)],
   (r) => ['ZREMRANGEBYRANK', key(r), pick(r, INDEXES), pick(r, INDEXES)],
   (r) => ['ZREMRANGEBYSCORE', key(r), pick(r, SCORE_BOUNDS), pick(r, SCORE_BOUNDS)],
-  (r) => ['ZREMRANGEBYLEX', key(r), pick(r, LEX_BOUNDS), pick(r, LEX_BOUNDS)],
+  (r) => ['ZREMRANGEBYLEX', 'lex', pick(r, LEX_BOUNDS), pick(r, LEX_BOUNDS)],
   (r) => [pick(r, ['ZPOPMIN', 'ZPOPMAX']), key(r), ...options(r, [['2'], ['0'], ['-1'], ['x']], 1)],
   (r) => [
     'ZMPOP',
@@ -478,7 +479,6 @@ const connection: readonly Make[] = [
       'LPUSH',
       'CLIENT',
       'CONFIG',
-      'COMMAND',
       'OBJECT',
       'EXPIRE',
       'RENAME',
