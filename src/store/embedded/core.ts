@@ -239,7 +239,7 @@ export class Core {
       table.setWord(ref, 5, position);
     }
     if (edited !== undefined && this.formAt(ref) === COMPLEX) {
-      touch(table.sideOf(ref), edited, { isNew, wasWhole });
+      table.sideOf(ref).touch(edited, !isNew && wasWhole);
     }
     if (this.named.length > 1 && table.ring.touch(position)) this.#touched.push(position);
     if (this.watches.size > 0) this.watches.changed(table.key(ref));
@@ -315,16 +315,5 @@ export class Core {
 
   newest(ref: Ref): Version {
     return ref === 0 ? NONE : newestOf(this.table, ref);
-  }
-}
-
-function touch(side: Side, edited: Edited, { isNew, wasWhole }: { isNew: boolean; wasWhole: boolean }): void {
-  if (edited.whole || (!isNew && wasWhole)) side.touched = 'whole';
-  if (side.touched === 'whole') return;
-  side.touched ??= new Map();
-  for (const [type, field] of edited.fields) {
-    const fields = side.touched.get(type);
-    if (fields === undefined) side.touched.set(type, new Set([field]));
-    else fields.add(field);
   }
 }

@@ -1,9 +1,9 @@
 // Where the outbox and snapshots write deltas: plain records are copied as they lie in the slab.
 import { type DeltaFields, DeltaWriter, encodeDelta } from '../../crdt/index.ts';
 import type { Core } from './core.ts';
+import { copyBytes, type Memory } from './memory.ts';
 import { BIG, DELETED, FORM_MASK, FREED, KEY_SHIFT, PLAIN_TTL, TIMED } from './record.ts';
 import { type Ref, SEGMENT_SHIFT, UNIT_BYTES, UNIT_MASK } from './slab.ts';
-import { copyBytes, type Memory } from './table.ts';
 
 /** Units: bytes; an envelope and the delta that goes over. */
 const INITIAL_BYTES = 128 * 1024;

@@ -2,6 +2,7 @@
 import { assert, type Random } from '../../base/index.ts';
 import { type HashBytes, openHash } from './hash.ts';
 import { HashIndex, SLOT_MASK } from './hash-index.ts';
+import { copyBytes } from './memory.ts';
 import {
   BIG,
   COMPLEX,
@@ -18,9 +19,6 @@ import {
 import { Ring } from './ring.ts';
 import { Side } from './side.ts';
 import { type Ref, roundUnits, SEGMENT_SHIFT, Slab, UNIT_MASK } from './slab.ts';
-
-/** Up to this, loops copy faster than the built-in call. Units: bytes. */
-const LOOP_BYTES_MAX = 96;
 
 /** Records by key. After `find`, `segment` and `slot` say where the index holds the ref. */
 export class Table {
@@ -305,27 +303,4 @@ function hasSide(head: number): boolean {
 function headOf(form: Form, timed: boolean, isBig: boolean, keyBytes: number): number {
   const isTimed = timed || form === COMPLEX || form === PLAIN_TTL;
   return form | (isBig ? BIG : 0) | (isTimed ? TIMED : 0) | (isBig ? 0 : keyBytes << KEY_SHIFT);
-}
-
-/** A stretch of memory as bytes and as words. */
-export interface Memory {
-  readonly bytes: Buffer;
-  readonly words: Int32Array;
-}
-
-/** Copies a range, short ones word by word. */
-export function copyBytes(source: Uint8Array, start: number, end: number, to: Memory, at: number): void {
-  const { bytes, words } = to;
-  if (end - start > LOOP_BYTES_MAX) {
-    bytes.set(new Uint8Array(source.buffer, source.byteOffset + start, end - start), at);
-    return;
-  }
-  let i = start;
-  let j = at;
-  for (; (j & 3) !== 0 && i < end; i++, j++) bytes[j] = source[i];
-  let w = j >> 2;
-  for (const last = end - 3; i < last; i += 4) {
-    words[w++] = source[i] | (source[i + 1] << 8) | (source[i + 2] << 16) | (source[i + 3] << 24);
-  }
-  for (j = w << 2; i < end; i++, j++) bytes[j] = source[i];
 }
