@@ -82,3 +82,9 @@ export const ADMIN_CONNECTIONS_MAX = 256;
 export const PROFILE_SECONDS_MAX = 60;
 /** Elements that one random pick with repetition may ask for: each is at least six bytes of reply. */
 export const PICKS_MAX = 16 * 1024 * 1024;
+/** Units: bytes of sent messages kept for sites that notice a gap: about 40,000 plain writes of 64 bytes. */
+export const SENT_BYTES_MAX = 4 * 1024 * 1024;
+/** Sequences of one stream remembered as missing; more are lost until digests repair them. */
+export const MISSING_MAX = 4096;
+/** Missing sequences named in one heartbeat. */
+export const MISSING_ASKED_MAX = 256;

@@ -16,6 +16,8 @@ export interface Heartbeat {
   readonly address: string;
   readonly lastSequence: number;
   readonly outboxEmpty: boolean;
+  /** Sequences of streams that did not come: their senders send them again. */
+  readonly missing: Readonly<Record<string, readonly number[]>>;
   readonly formats: readonly [number, number];
 }
 
@@ -33,6 +35,8 @@ export interface MembershipOptions {
   readonly startedAtMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** A heartbeat names missing messages. */
+  readonly onMissing: (missing: Heartbeat['missing']) => void;
 }
 
 /** The sites heard of. */
@@ -70,6 +74,7 @@ export class Membership {
       return;
     }
     if (heartbeat.storeId === this.#options.storeId) return;
+    this.#options.onMissing(heartbeat.missing);
     const now = this.#options.clock.now();
     if (heartbeat.site === this.#options.site) this.#hearRival(heartbeat, now);
     else this.#note({ ...heartbeat, heardAtMs: now, lagMs: Math.max(0, now - header.timeMs) });
@@ -126,6 +131,14 @@ function isHeartbeat(value: unknown): value is Heartbeat {
     typeof h.startedAtMs === 'number' &&
     typeof h.address === 'string' &&
     typeof h.lastSequence === 'number' &&
-    typeof h.outboxEmpty === 'boolean'
+    typeof h.outboxEmpty === 'boolean' &&
+    isMissing(h.missing)
+  );
+}
+
+function isMissing(value: unknown): value is Heartbeat['missing'] {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.values(value).every(
+    (list) => Array.isArray(list) && list.every((one) => typeof one === 'number'),
   );
 }

@@ -4,14 +4,21 @@
 //  R1  A message is acknowledged only after the store has merged (or staged) it, or when it can never be merged.
 //  R2  What cannot be decoded is counted, logged and acknowledged: it never blocks the queue.
 //  R3  Only envelopes of the store's present origin are skipped as one's own.
-import { type Clock, type Latin1, type Logger, messageOf, MqkvError, STREAMS_MAX } from '../base/index.ts';
+import {
+  type Clock,
+  type Latin1,
+  type Logger,
+  MISSING_ASKED_MAX,
+  messageOf,
+  MqkvError,
+  STREAMS_MAX,
+} from '../base/index.ts';
 import type { QueueMessage } from '../queue/index.ts';
 import type { Store } from '../store/index.ts';
 import {
   decodeEnvelope,
   decodePublish,
   decodeSections,
-  type Envelope,
   type EnvelopeHeader,
   SECTION_DELTAS,
   SECTION_HEARTBEAT,
@@ -23,6 +30,11 @@ import { SequenceWindow } from './sequence-window.ts';
 
 /** Units: ms. Pause before a message that could not be merged just now (store unreachable) comes again. */
 const MERGE_RETRY_MS = 1_000;
+
+/** Units: ms. A sequence missing for so long after a later one is a gap (DESIGN 7). */
+const GAP_MS = 5_000;
+/** How often a missing message is asked for. */
+const GAP_ASKS = 12;
 
 export interface ReceiverOptions {
   readonly store: Store;
@@ -40,6 +52,9 @@ export interface ReceiverStats {
   readonly quarantined: number;
   readonly fragmentsDropped: number;
   readonly conflicts: number;
+  /** Messages asked for again, and those that did not come even so (left to repair). */
+  readonly gaps: number;
+  readonly gapsLost: number;
   /** Units: ms from the making of the last envelope to its merge, by the two sites' clocks; null before the first. */
   readonly lagMs: number | null;
 }
@@ -53,6 +68,7 @@ export class Receiver {
   #own = 0;
   #quarantined = 0;
   #conflicts = 0;
+  #gaps = 0;
   #lagMs: number | null = null;
 
   constructor(options: ReceiverOptions) {
@@ -67,8 +83,28 @@ export class Receiver {
       quarantined: this.#quarantined,
       fragmentsDropped: this.#fragments.dropped,
       conflicts: this.#conflicts,
+      gaps: this.#gaps,
+      gapsLost: [...this.#streams.values()].reduce((sum, { lost }) => sum + lost, 0),
       lagMs: this.#lagMs,
     };
+  }
+
+  /** Messages overdue by stream, for the next heartbeat (DESIGN 7, gaps). At most MISSING_ASKED_MAX. */
+  missing(): Record<string, number[]> {
+    const missing: Record<string, number[]> = {};
+    let room = MISSING_ASKED_MAX;
+    for (const [stream, window] of this.#streams) {
+      if (room <= 0) break;
+      const sequences = window.overdue(this.#options.clock.now(), {
+        afterMs: GAP_MS,
+        askedMax: GAP_ASKS,
+        most: room,
+      });
+      if (sequences.length > 0) missing[stream] = sequences;
+      room -= sequences.length;
+    }
+    this.#gaps += MISSING_ASKED_MAX - room;
+    return missing;
   }
 
   /** Takes one message of a queue; settles it (R1, R2). */
@@ -96,18 +132,20 @@ export class Receiver {
     }
     this.#fragments.expire();
     const body = envelope.header.fragments === 1 ? envelope.body : this.#fragments.add(envelope);
-    if (body !== undefined) await this.#merge(envelope, decodeSections(body));
+    if (body !== undefined) await this.#merge(envelope.header, decodeSections(body));
+    const { stream, sequence } = envelope.header;
+    this.#window(stream).note(sequence, this.#options.clock.now());
     this.#envelopes++;
     this.#lagMs = Math.max(0, this.#options.clock.now() - envelope.header.timeMs);
   }
 
-  async #merge(envelope: Envelope, sections: readonly Section[]): Promise<void> {
+  async #merge(header: EnvelopeHeader, sections: readonly Section[]): Promise<void> {
     const { store, onHeartbeat } = this.#options;
-    const fresh = this.#window(envelope.header.stream).note(envelope.header.sequence);
+    const fresh = !this.#window(header.stream).has(header.sequence);
     for (const section of sections) {
       if (section.kind === SECTION_DELTAS)
         this.#conflicts += (await store.merge(asBuffer(section.bytes))).conflicts;
-      else if (section.kind === SECTION_HEARTBEAT) onHeartbeat(envelope.header, section.bytes);
+      else if (section.kind === SECTION_HEARTBEAT) onHeartbeat(header, section.bytes);
       else if (section.kind === SECTION_PUBLISH) this.#publish(section.bytes, fresh);
       else throw new MqkvError('MALFORMED_ENVELOPE', `unknown section kind ${section.kind}`);
     }

@@ -224,6 +224,77 @@ describe('receiver', () => {
   });
 });
 
+describe('gaps', () => {
+  test('a missing message is named after 5 s, sent again as it was, and fills the gap', async () => {
+    let now = 1_000_000;
+    const clock: Clock = { ...systemClock, now: () => now };
+    const store = fakeStore(7);
+    const queue = fakeQueue();
+    const sender = senderOf(store, queue);
+    for (const text of ['one', 'two', 'three']) store.mark(text);
+    await until(() => sender.empty && queue.published.length === 3);
+    const far = fakeStore(8);
+    const receiver = new Receiver({ store: far, clock, logger, onPublish: () => {}, onHeartbeat: () => {} });
+    const [first, second, third] = queue.published as [Buffer, Buffer, Buffer];
+    await receiver.apply(first);
+    await receiver.apply(third);
+    now += 4_999;
+    expect(receiver.missing()).toEqual({});
+    now += 1;
+    const missing = receiver.missing();
+    expect(missing).toEqual({ [sender.stream]: [2] });
+    expect(receiver.missing()).toEqual({});
+    await sender.resend([...(missing[sender.stream] ?? []), 77]);
+    expect(queue.published.slice(3).map((body) => body.equals(second))).toEqual([true]);
+    await receiver.apply(queue.published[3] ?? Buffer.alloc(0));
+    now += 60_000;
+    expect(receiver.missing()).toEqual({});
+    expect(far.merged).toEqual(['one', 'three', 'two']);
+    expect(receiver.stats()).toMatchObject({ gaps: 1, gapsLost: 0 });
+    await sender.close(0);
+  });
+
+  test('what does not come after twelve requests is counted as lost', () => {
+    const window = new SequenceWindow();
+    window.note(1, 0);
+    window.note(4, 0);
+    const ask = (nowMs: number): number[] => window.overdue(nowMs, { afterMs: 10, askedMax: 2, most: 100 });
+    expect([ask(10), ask(20), ask(30), ask(40)]).toEqual([[2, 3], [2, 3], [], []]);
+    expect(window.lost).toBe(2);
+  });
+
+  test('a message that turns out too large for the queue is cut smaller', async () => {
+    const store = fakeStore(7);
+    const queue = fakeQueue(10_000);
+    const capabilities = { ...queue.capabilities };
+    const publish = queue.publish.bind(queue);
+    const shrinking: Queue = Object.assign(queue, {
+      capabilities,
+      async publish(body: Uint8Array) {
+        if (body.length > 1_000) {
+          capabilities.maxMessageBytes = 1_000;
+          throw new MqkvError('MESSAGE_TOO_LARGE', 'at most 1000');
+        }
+        await publish(body);
+      },
+    });
+    const sender = senderOf(store, shrinking);
+    store.mark('x'.repeat(25_000));
+    await until(() => sender.empty && queue.published.length > 0);
+    const far = fakeStore(8);
+    const receiver = new Receiver({
+      store: far,
+      clock: systemClock,
+      logger,
+      onPublish: () => {},
+      onHeartbeat: () => {},
+    });
+    for (const body of queue.published) await receiver.apply(body);
+    expect(far.merged).toEqual(['x'.repeat(25_000)]);
+    await sender.close(0);
+  });
+});
+
 describe('bounds', () => {
   test('sequence window: each once, disorder allowed, memory bounded', () => {
     const window = new SequenceWindow();
@@ -256,12 +327,20 @@ describe('membership', () => {
       address: '',
       lastSequence: 1,
       outboxEmpty: true,
+      missing: {},
     });
 
   test('knows others; a second store under its name, started earlier, makes it refuse until that is gone', () => {
     let now = 100_000;
     const clock: Clock = { ...systemClock, now: () => now };
-    const membership = new Membership({ site: 'a', storeId: 'mine', startedAtMs: 50_000, clock, logger });
+    const membership = new Membership({
+      site: 'a',
+      storeId: 'mine',
+      startedAtMs: 50_000,
+      clock,
+      logger,
+      onMissing: () => {},
+    });
     const header = {
       site: 'x',
       origin: 9,
@@ -288,7 +367,14 @@ describe('membership', () => {
   test('the one that started earlier goes on', () => {
     let now = 100_000;
     const clock: Clock = { ...systemClock, now: () => now };
-    const membership = new Membership({ site: 'a', storeId: 'mine', startedAtMs: 50_000, clock, logger });
+    const membership = new Membership({
+      site: 'a',
+      storeId: 'mine',
+      startedAtMs: 50_000,
+      clock,
+      logger,
+      onMissing: () => {},
+    });
     const header = {
       site: 'a',
       origin: 9,

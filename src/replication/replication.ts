@@ -44,7 +44,15 @@ export interface Replication {
 export async function openReplication(options: ReplicationOptions): Promise<Replication> {
   const { site, store, queue, clock, logger } = options;
   const startedAtMs = clock.now();
-  const membership = new Membership({ site, storeId: store.id, startedAtMs, clock, logger });
+  let sender: Sender | undefined;
+  const membership = new Membership({
+    site,
+    storeId: store.id,
+    startedAtMs,
+    clock,
+    logger,
+    onMissing: (missing) => void sender?.resend(missing[sender.stream] ?? []),
+  });
   const receiver = new Receiver({
     store,
     clock,
@@ -57,11 +65,12 @@ export async function openReplication(options: ReplicationOptions): Promise<Repl
       maxInFlight: CONSUMER_IN_FLIGHT_MAX,
     });
   }
-  const sender = new Sender(options);
+  const opened = new Sender(options);
+  sender = opened;
   const beat = (): void => {
     const { id: storeId, origin } = store;
-    const { lastSequence, empty: outboxEmpty } = sender;
-    void sender.heartbeat(
+    const { lastSequence, empty: outboxEmpty } = opened;
+    void opened.heartbeat(
       encodeHeartbeat({
         site,
         storeId,
@@ -70,18 +79,19 @@ export async function openReplication(options: ReplicationOptions): Promise<Repl
         address: options.address(),
         lastSequence,
         outboxEmpty,
+        missing: receiver.missing(),
       }),
     );
   };
   const timer: Timer = clock.every(HEARTBEAT_MS, beat);
   beat();
   return {
-    sender,
+    sender: opened,
     receiver,
     membership,
     close(timeoutMs) {
       timer.cancel();
-      return sender.close(timeoutMs);
+      return opened.close(timeoutMs);
     },
   };
 }

@@ -4,6 +4,8 @@
 //  S1  What was taken from the outbox stays in memory, as bytes, until the queue has accepted it or the sender closes.
 //  S2  At most PUBLISHES_IN_FLIGHT_MAX messages are under way; meanwhile marks collapse in the outbox (DESIGN 6).
 //  S3  Sequences are given in the order of taking, from 1; a repeated publish repeats its sequence and bytes.
+//  S4  Every sequence of the stream went to the queue, so that a receiver may call a missing one a gap; full copies for one peer
+//      are streams of their own.
 import {
   below,
   type Clock,
@@ -11,6 +13,7 @@ import {
   type Latin1,
   type Logger,
   messageOf,
+  MqkvError,
   PUBLISH_BYTES_MAX,
   PUBLISHES_IN_FLIGHT_MAX,
   type Random,
@@ -29,6 +32,7 @@ import {
   SECTION_HEARTBEAT,
   SECTION_PUBLISH,
 } from './envelope.ts';
+import { SentMessages } from './sent-messages.ts';
 
 /** Units: ms. A batch is open at most this long. */
 const BATCH_OPEN_MS = 1;
@@ -51,6 +55,8 @@ export interface SenderStats {
   readonly bytes: number;
   readonly failures: number;
   readonly publishesDropped: number;
+  /** Messages sent again because a site missed them. */
+  readonly resent: number;
   readonly inFlight: number;
   readonly inFlightBytes: number;
 }
@@ -59,11 +65,10 @@ export interface SenderStats {
 export class Sender {
   readonly #options: SenderOptions;
   readonly #abort = new AbortController();
-  /** Random id of this process (DESIGN 6). Shape: 16 hex characters. */
-  readonly stream: string;
+  readonly #stream: Stream;
+  readonly #sent = new SentMessages();
   readonly #messages: Uint8Array[][] = [];
   #messageBytes = 0;
-  #sequence = 0;
   #timer: Timer | undefined;
   #paused = false;
   #heartbeatUnderWay = false;
@@ -71,20 +76,26 @@ export class Sender {
   #bytes = 0;
   #failures = 0;
   #publishesDropped = 0;
+  #resent = 0;
   #inFlight = 0;
   #inFlightBytes = 0;
   #idle: (() => void) | undefined;
 
   constructor(options: SenderOptions) {
     this.#options = options;
-    this.stream = randomHex(options.random, 8);
+    this.#stream = newStream(options.random);
     options.store.outbox.onMark = () => this.#schedule();
     if (options.store.outbox.pending > 0) this.#schedule();
   }
 
+  /** Random id of this process (DESIGN 6). Shape: 16 hex characters. */
+  get stream(): string {
+    return this.#stream.id;
+  }
+
   /** The last sequence given. */
   get lastSequence(): number {
-    return this.#sequence;
+    return this.#stream.sequence;
   }
 
   /** Nothing is marked, waiting or under way. */
@@ -98,6 +109,7 @@ export class Sender {
       bytes: this.#bytes,
       failures: this.#failures,
       publishesDropped: this.#publishesDropped,
+      resent: this.#resent,
       inFlight: this.#inFlight,
       inFlightBytes: this.#inFlightBytes,
     };
@@ -121,11 +133,22 @@ export class Sender {
     this.#heartbeatUnderWay = true;
     try {
       const body = encodeSection({ kind: SECTION_HEARTBEAT, bytes });
-      await this.#options.queue.publish(this.#seal(body, 0, 1), this.#abort.signal);
+      const message = this.#seal(this.#stream, body);
+      await this.#options.queue.publish(message, this.#abort.signal);
     } catch {
       this.#failures++;
     } finally {
       this.#heartbeatUnderWay = false;
+    }
+  }
+
+  /** Sends messages of this stream once more that another site missed; those not kept any more are left to repair. */
+  async resend(sequences: readonly number[]): Promise<void> {
+    for (const sequence of sequences) {
+      const message = this.#sent.get(sequence);
+      if (message === undefined || this.#abort.signal.aborted) continue;
+      this.#resent++;
+      await this.#options.queue.publish(message, this.#abort.signal).catch(() => this.#failures++);
     }
   }
 
@@ -154,10 +177,11 @@ export class Sender {
     return all;
   }
 
-  /** Every key's whole state as sealed messages, for a peer link that begins (until anti-entropy exists). */
+  /** Every key's whole state as sealed messages of a stream of their own, for a peer link that begins (until anti-entropy exists). */
   async *snapshot(): AsyncIterable<Buffer> {
+    const stream = newStream(this.#options.random);
     for await (const deltas of this.#options.store.snapshot(ENVELOPE_BYTES))
-      yield* this.#messagesOf([deltasSection(deltas)]);
+      yield* this.#messagesOf(stream, deltasSection(deltas));
   }
 
   #schedule(): void {
@@ -173,7 +197,7 @@ export class Sender {
     while (this.#inFlight < PUBLISHES_IN_FLIGHT_MAX) {
       const sections = this.#next();
       if (sections.length === 0) break;
-      for (const message of this.#messagesOf(sections)) void this.#deliver(message);
+      void this.#send(sections.flat());
     }
   }
 
@@ -185,51 +209,92 @@ export class Sender {
     return sections;
   }
 
-  #messagesOf(sections: readonly Uint8Array[][]): Buffer[] {
-    const parts = sections.flat();
-    const room = this.#options.queue.capabilities.maxMessageBytes - envelopeOverheadBytes(this.#options.site);
-    if (sizeOf(parts) <= room) return [this.#seal(parts, 0, 1)];
-    const body = Buffer.concat(parts);
-    const count = Math.ceil(body.length / room);
-    const messages: Buffer[] = [];
-    for (let i = 0; i < count; i++)
-      messages.push(this.#seal([body.subarray(i * room, (i + 1) * room)], i, count));
-    return messages;
-  }
-
-  #seal(body: readonly Uint8Array[], fragment: number, fragments: number): Buffer {
-    const { site, store, clock } = this.#options;
-    const timeMs = clock.now();
-    const sequence = ++this.#sequence;
-    return encodeEnvelope(
-      { site, origin: store.origin, stream: this.stream, sequence, timeMs, fragment, fragments },
-      body,
-    );
-  }
-
-  async #deliver(message: Buffer): Promise<void> {
-    const { queue, clock, random, logger } = this.#options;
-    this.#inFlight++;
-    this.#inFlightBytes += message.length;
-    let pauseMs = RETRY_MS_MIN;
-    while (!this.#abort.signal.aborted) {
-      try {
-        await queue.publish(message, this.#abort.signal);
-        this.#envelopes++;
-        this.#bytes += message.length;
-        break;
-      } catch (error) {
-        this.#failures++;
-        logger.debug({ error: messageOf(error) }, 'publish failed, will be repeated');
-        await sleep(clock, pauseMs + below(random, pauseMs), this.#abort.signal);
-        pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX);
-      }
-    }
-    this.#inFlight--;
-    this.#inFlightBytes -= message.length;
+  /** Publishes a body as one message or as fragments; anew in smaller ones when the queue turns out to take less. */
+  async #send(parts: readonly Uint8Array[]): Promise<void> {
+    const room = this.#room();
+    const messages = this.#messagesOf(this.#stream, parts);
+    this.#inFlight += messages.length;
+    const fates = await Promise.all(messages.map((message) => this.#deliver(message)));
+    this.#inFlight -= messages.length;
+    if (fates.includes('too large')) this.#sendSmaller(parts, room);
     this.#flush();
     if (this.empty) this.#idle?.();
   }
+
+  #sendSmaller(parts: readonly Uint8Array[], refusedRoom: number): void {
+    if (this.#room() < refusedRoom) void this.#send(parts);
+    else
+      this.#options.logger.error(
+        { bytes: sizeOf(parts) },
+        'the queue takes no message of this size: writes not sent',
+      );
+  }
+
+  /** Units: bytes of a body that one message takes. */
+  #room(): number {
+    return this.#options.queue.capabilities.maxMessageBytes - envelopeOverheadBytes(this.#options.site);
+  }
+
+  #messagesOf(stream: Stream, parts: readonly Uint8Array[]): Buffer[] {
+    const room = this.#room();
+    if (sizeOf(parts) <= room) return [this.#seal(stream, parts)];
+    const body = Buffer.concat(parts);
+    const fragments = Math.ceil(body.length / room);
+    return Array.from({ length: fragments }, (_, fragment) =>
+      this.#seal(stream, [body.subarray(fragment * room, (fragment + 1) * room)], { fragment, fragments }),
+    );
+  }
+
+  #seal(stream: Stream, body: readonly Uint8Array[], part = WHOLE): Buffer {
+    const { site, store, clock } = this.#options;
+    const sequence = ++stream.sequence;
+    const header = { site, origin: store.origin, stream: stream.id, sequence, timeMs: clock.now(), ...part };
+    const message = encodeEnvelope(header, body);
+    if (stream === this.#stream) this.#sent.keep(sequence, message);
+    return message;
+  }
+
+  async #deliver(message: Buffer): Promise<'sent' | 'too large' | 'closed'> {
+    const { queue, clock, random, logger } = this.#options;
+    const { signal } = this.#abort;
+    this.#inFlightBytes += message.length;
+    let fate: 'sent' | 'too large' | 'closed' = 'closed';
+    for (
+      let pauseMs = RETRY_MS_MIN;
+      fate === 'closed' && !signal.aborted;
+      pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)
+    ) {
+      try {
+        await queue.publish(message, signal);
+        fate = 'sent';
+        this.#envelopes++;
+        this.#bytes += message.length;
+      } catch (error) {
+        this.#failures++;
+        if (error instanceof MqkvError && error.code === 'MESSAGE_TOO_LARGE') {
+          fate = 'too large';
+          break;
+        }
+        logger.debug({ error: messageOf(error) }, 'publish failed, will be repeated');
+        await sleep(clock, pauseMs + below(random, pauseMs), signal);
+      }
+    }
+    this.#inFlightBytes -= message.length;
+    return fate;
+  }
+}
+
+/** A numbering of messages. */
+interface Stream {
+  readonly id: string;
+  /** The last one given. */
+  sequence: number;
+}
+
+const WHOLE = { fragment: 0, fragments: 1 };
+
+function newStream(random: Random): Stream {
+  return { id: randomHex(random, 8), sequence: 0 };
 }
 
 function deltasSection(deltas: Uint8Array): Uint8Array[] {
