@@ -126,7 +126,7 @@ function replies(c: Call, { session }: On): void {
     c.reply.ok();
   } else if (word === 'OFF') session.replies = 'off';
   else if (word === 'SKIP') {
-    if (session.replies === 'on') session.replies = 'skip-next';
+    if (session.replies === 'on') session.replies = 'skip';
   } else c.fail(SYNTAX);
 }
 

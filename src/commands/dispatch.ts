@@ -77,7 +77,9 @@ export function check(args: Arguments): Checked {
   const { arity } = spec;
   if (arity > 0 ? args.argc !== arity : args.argc < -arity) return { error: wrongArity(spec.name) };
   if (!spec.supported)
-    return { error: `ERR '${given.toUpperCase()}' is not supported by the embedded store yet` };
+    return {
+      error: `ERR '${spec.name.toUpperCase().replace('|', ' ')}' is not supported by the embedded store yet`,
+    };
   return { spec };
 }
 

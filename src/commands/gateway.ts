@@ -102,7 +102,6 @@ export class Gateway implements Handler {
   #general(session: Session, at: Place): void | Promise<void> {
     const skip = session.replies === 'off' || session.replies === 'skip';
     if (session.replies === 'skip') session.replies = 'on';
-    else if (session.replies === 'skip-next') session.replies = 'skip';
     const reply = skip ? this.#void : at.reply;
     if (skip) this.#void.protocol = session.connection.protocol;
     const done = this.#checked(session, { ...at, reply });

@@ -49,7 +49,7 @@ function listNames(c: Call, names: (pattern?: Latin1) => Latin1[]): void {
 
 function countNames(c: Call, pubsub: PubSub, kind: SubscriptionKind): void {
   const names = c.rest(2);
-  c.reply.map(names.length);
+  c.reply.array(names.length * 2);
   for (const name of names) {
     c.reply.latin1(name);
     c.reply.integer(pubsub.receivers(kind, name));

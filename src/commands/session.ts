@@ -22,7 +22,7 @@ export interface Session {
   /** A watched key has changed. */
   watchBroken: boolean;
   isMonitor: boolean;
-  replies: 'on' | 'off' | 'skip-next' | 'skip';
+  replies: 'on' | 'off' | 'skip';
   noEvict: boolean;
   libraryName: string;
   libraryVersion: string;

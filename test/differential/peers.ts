@@ -63,9 +63,14 @@ export class RawPeer {
 
   /** Sends a pipeline and waits for as many replies. Errors: Error when the connection ends before. */
   async exchange(commands: readonly (readonly string[])[]): Promise<Node[]> {
-    for (const words of commands)
-      this.#socket.write(encodeCommand(words.map((word) => Buffer.from(word, 'latin1'))));
+    this.send(commands);
     return this.take(commands.length);
+  }
+
+  /** Sends a pipeline. */
+  send(commands: readonly (readonly string[])[]): void {
+    const encoded = commands.map((words) => encodeCommand(words.map((word) => Buffer.from(word, 'latin1'))));
+    this.#socket.write(Buffer.concat(encoded));
   }
 
   /** Waits for `count` replies. */
