@@ -97,20 +97,23 @@ export abstract class HotStrings {
     core.markPlain(kept);
   }
 
-  /** Touches the index slot and then the record of each command's first key: the loads overlap. */
+  /** Touches the index slot and then the record of each command's first key, in passes: the loads overlap. */
   prepare(batch: CommandBatch, from: number, to: number): void {
     const { table } = this.core;
     const near = this.#near;
-    const { words } = table.slab;
+    const { buffer } = batch;
     let count = 0;
-    let sum = 0;
     for (let i = from; i < to && count < GROUP; i++) {
-      if (batch.argc(i) < 2) continue;
-      near[count++] = table.index.peek(table.hash(batch.buffer, batch.start(i, 1), batch.end(i, 1)));
+      if (batch.argc(i) > 1) near[count++] = table.hash(buffer, batch.start(i, 1), batch.end(i, 1));
     }
+    const { index } = table;
+    for (let i = 0; i < count; i++) near[i] = index.peek(near[i]);
+    const { words } = table.slab;
+    let sum = 0;
     for (let i = 0; i < count; i++) {
+      const segment = words[near[i] >>> SEGMENT_SHIFT];
       const o = (near[i] & UNIT_MASK) << 1;
-      sum = (sum + words[near[i] >>> SEGMENT_SHIFT][o] + words[near[i] >>> SEGMENT_SHIFT][o + 16]) | 0;
+      sum = (sum + segment[o] + segment[o + 16]) | 0;
     }
     this.prepared = sum;
   }
