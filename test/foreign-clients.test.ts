@@ -18,10 +18,16 @@ describe('ioredis', () => {
     expect(await redis.set('k', 'v', 'EX', 100)).toBe('OK');
     expect(await redis.get('k')).toBe('v');
     expect(await redis.getBuffer('nothing')).toBeNull();
-    await redis.hset('h', 'a', '1', 'b', '2');
+    await redis.hset(
+      'h',
+      new Map([
+        ['a', '1'],
+        ['b', '2'],
+      ]),
+    );
     expect(await redis.hgetall('h')).toEqual({ a: '1', b: '2' });
     await redis.zadd('z', 1, 'one', 2.5, 'two');
-    expect(await redis.zrange('z', 0, -1, 'WITHSCORES')).toEqual(['one', '1', 'two', '2.5']);
+    expect(await redis.zrange('z', '0', '-1', 'WITHSCORES')).toEqual(['one', '1', 'two', '2.5']);
     const piped = await redis.pipeline().incr('n').incr('n').get('n').exec();
     expect(piped).toEqual([
       [null, 1],

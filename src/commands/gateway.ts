@@ -100,11 +100,13 @@ export class Gateway implements Handler {
   }
 
   #general(session: Session, at: Place): void | Promise<void> {
-    const skip = session.replies === 'off' || session.replies === 'skip';
+    const wasOff = session.replies === 'off';
+    const skip = wasOff || session.replies === 'skip';
     if (session.replies === 'skip') session.replies = 'on';
     const reply = skip ? this.#void : at.reply;
     if (skip) this.#void.protocol = session.connection.protocol;
     const done = this.#checked(session, { ...at, reply });
+    if (wasOff && session.replies === 'on') for (const bytes of this.#void.take()) at.reply.raw(bytes);
     if (skip) this.#void.truncate(0);
     settle(session, this.#shared.pubsub.isSubscribed(session.connection));
     if (!(done instanceof Promise)) return undefined;

@@ -147,6 +147,8 @@ const SET_OPTIONS: readonly Words[] = [
   ['EX', '9223372036854775807'],
   ['BOGUS'],
 ];
+/** Of relative times GT and LT would depend on the millisecond. */
+const RELATIVE_OPTIONS: readonly Words[] = [['NX'], ['XX'], ['ZZ']];
 const EXPIRE_OPTIONS: readonly Words[] = [['NX'], ['XX'], ['GT'], ['LT'], ['ZZ']];
 
 const strings: readonly Make[] = [
@@ -212,9 +214,9 @@ const keys: readonly Make[] = [
     pick(r, ['EXPIRE', 'PEXPIRE']),
     key(r),
     pick(r, ['-1', '0', 'x', '9223372036854775807', '100000000']),
-    ...options(r, EXPIRE_OPTIONS, 1),
+    ...options(r, RELATIVE_OPTIONS, 1),
   ],
-  (r) => ['EXPIRE', key(r), '1000', ...options(r, EXPIRE_OPTIONS, 1)],
+  (r) => ['EXPIRE', key(r), '1000', ...options(r, RELATIVE_OPTIONS, 1)],
   (r) => ['TTL', key(r)],
   (r) => [pick(r, ['EXPIRETIME', 'PEXPIRETIME']), pick(r, ['nothing', 'd'])],
   (r) => ['PERSIST', key(r)],
