@@ -1,9 +1,12 @@
 // The store as a whole: expiry by itself, groups of the outbox, merging all or nothing, snapshots, watches.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { seededRandom, silentLogger } from '../../base/index.ts';
 import { decodeDeltas } from '../../crdt/index.ts';
 import { type EmbeddedStore, openEmbeddedStore } from './index.ts';
 import { ManualClock } from './testing.ts';
+
+// Long runs on machines that are busy with others.
+vi.setConfig({ testTimeout: 60_000 });
 
 const START = 1_700_000_000_000;
 

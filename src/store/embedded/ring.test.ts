@@ -1,7 +1,10 @@
 // The outbox ring: order, groups, holes, positions that wrap around.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { below, seededRandom } from '../../base/index.ts';
 import { Ring } from './ring.ts';
+
+// Long runs on machines that are busy with others.
+vi.setConfig({ testTimeout: 60_000 });
 
 test('one entry a key, groups whole and in the order of their last change', () => {
   const random = seededRandom(11);

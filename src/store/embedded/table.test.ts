@@ -1,9 +1,12 @@
 // Slab, index and table against a Map: growth, resizing, deleting, and scans that miss nothing meanwhile.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { below, seededRandom } from '../../base/index.ts';
 import { DELETED, PLAIN, PLAIN_TTL } from './record.ts';
 import { roundUnits, Slab } from './slab.ts';
 import { Table } from './table.ts';
+
+// Long runs on machines that are busy with others.
+vi.setConfig({ testTimeout: 60_000 });
 
 /** As `expect(a).toBe(b)`, fast enough for every step of a long run. */
 function same<T>(a: T, b: T): void {
