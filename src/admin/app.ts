@@ -144,17 +144,20 @@ function profile(
 }
 
 function streamOf(result: Promise<Buffer>, cancel: () => void): ReadableStream<Uint8Array> {
+  let cancelled = false;
   return new ReadableStream<Uint8Array>({
     start(controller) {
-      result.then(
-        (bytes) => {
-          controller.enqueue(bytes);
-          controller.close();
-        },
-        (error: unknown) => controller.error(error),
-      );
+      const send = (bytes: Buffer): void => {
+        if (cancelled) return;
+        controller.enqueue(bytes);
+        controller.close();
+      };
+      result.then(send, (error: unknown) => controller.error(error));
     },
-    cancel,
+    cancel() {
+      cancelled = true;
+      cancel();
+    },
   });
 }
 

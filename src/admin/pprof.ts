@@ -18,6 +18,9 @@ const gzipAsync = promisify(gzip);
 /** Names of sample values and their units, e.g. `['cpu', 'nanoseconds']`. */
 type SampleType = readonly [name: string, unit: string];
 
+/** Where mqkv's own modules lie: `src/`, or `dist/src/` when built. */
+const OWN_FOLDER = fileURLToPath(new URL('../', import.meta.url));
+
 /** Time that is no work. */
 const IDLE = '(idle)';
 
@@ -184,8 +187,9 @@ function callersOf(
 /** `store/embedded/table.find` for mqkv's own, so that equal names stay apart; V8's name for the rest. */
 function displayName(frame: Runtime.CallFrame): string {
   const name = frame.functionName === '' ? `(anonymous:${lineOf(frame)})` : frame.functionName;
-  const module = /\/src\/([a-z0-9/-]+)\.[jt]s$/.exec(frame.url)?.[1];
-  return module === undefined || frame.url.includes('/node_modules/') ? name : `${module}.${name}`;
+  const file = fileOf(frame);
+  if (!file.startsWith(OWN_FOLDER)) return name;
+  return `${file.slice(OWN_FOLDER.length).replace(/\.[jt]s$/, '')}.${name}`;
 }
 
 function fileOf(frame: Runtime.CallFrame): string {
