@@ -32,7 +32,7 @@ function sameSecret(a: string, b: string): boolean {
 /** Checks a user and password. `wanted` undefined: the default user needs none. */
 function isAllowed(user: string, password: string, wanted: string | undefined): boolean {
   if (user !== 'default') return false;
-  return wanted === undefined || sameSecret(password, Buffer.from(wanted).toString('latin1'));
+  return wanted === undefined || sameSecret(password, wanted);
 }
 
 function admit(session: Session): void {
@@ -75,7 +75,7 @@ function helloOptions(c: Call): HelloOptions | undefined {
 const BAD_NAME = 'ERR Client names cannot contain spaces, newlines or special characters.';
 
 /** Names of clients: printable, no blanks. */
-export function isClientName(name: string): boolean {
+function isClientName(name: string): boolean {
   return /^[!-~]*$/.test(name);
 }
 

@@ -10,7 +10,6 @@ export const NOT_POSITIVE = 'ERR value is out of range, must be positive';
 export const OVERFLOW = 'ERR increment or decrement would overflow';
 export const TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)';
 export const RESERVED = "ERR key names beginning with 'mqkv:' are reserved";
-export const INDEX_RANGE = 'ERR index out of range';
 
 /** Arity. `name`: as in the table. */
 export function wrongArity(name: string): string {

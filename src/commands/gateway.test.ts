@@ -69,6 +69,16 @@ describe('transactions', () => {
   });
 });
 
+describe('expiry', () => {
+  it('a watched key that expires breaks EXEC', async () => {
+    await start();
+    const [a, b] = [await open(), await open()];
+    await heads(a, 'SET k v PX 30', 'WATCH k');
+    while ((await heads(b, 'EXISTS k'))[0] === ':1');
+    expect(await heads(a, 'MULTI', 'SET k w', 'EXEC')).toEqual(['+OK', '+QUEUED', '*-1']);
+  });
+});
+
 describe('reserved names', () => {
   it.each([
     'SET mqkv:x 1',

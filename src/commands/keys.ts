@@ -50,7 +50,7 @@ function flushAll(c: Call): void {
 }
 
 /** Overwrites `to` with the value and expiry of `from`. Both are named by the unit. */
-export function copyValue(keyspace: Keyspace, from: Latin1, to: Latin1): void {
+function copyValue(keyspace: Keyspace, from: Latin1, to: Latin1): void {
   const type = keyspace.type(from);
   const at = Math.max(0, keyspace.expiresAt(from));
   if (type === TYPE_STRING) {

@@ -2,7 +2,7 @@
 import { below, type Random } from '../base/index.ts';
 
 /** `count` different indexes of 0 up to `size`, in random order. Range: count <= size. Cost: count. */
-export function pickDistinct(random: Random, size: number, count: number): number[] {
+function pickDistinct(random: Random, size: number, count: number): number[] {
   const moved = new Map<number, number>();
   const picks: number[] = [];
   for (let i = 0; i < count; i++) {
@@ -14,7 +14,7 @@ export function pickDistinct(random: Random, size: number, count: number): numbe
 }
 
 /** `count` indexes of 0 up to `size`, each on its own. */
-export function pickRepeated(random: Random, size: number, count: number): number[] {
+function pickRepeated(random: Random, size: number, count: number): number[] {
   return Array.from({ length: count }, () => below(random, size));
 }
 

@@ -24,7 +24,7 @@ export interface GatewayOptions {
   readonly version: string;
   /** Further INFO sections; fields of a section named `Mqkv` join the built-in one. */
   info?(): readonly InfoSection[];
-  /** Clients must AUTH with it (user `default`). */
+  /** Clients must AUTH with it (user `default`). Shape: latin1. */
   readonly password?: string | undefined;
   /** Called for every local PUBLISH, to carry it to other sites. Owns: the bytes are the callee's. */
   publish?(channel: Latin1, message: Buffer): void;

@@ -1,4 +1,5 @@
 // The command table: what each command is, as data. COMMAND, arity checks, key extraction and MULTI work from it.
+import { assert } from '../base/index.ts';
 import { CONNECTION } from './table/connection.ts';
 import { HASHES } from './table/hashes.ts';
 import { KEYS } from './table/keys.ts';
@@ -91,13 +92,18 @@ function specOf(row: Row, group: string): CommandSpec {
   };
 }
 
+/** Order: the container's row has been added. */
+function addSubcommand(table: ReadonlyMap<string, CommandSpec>, container: string, spec: CommandSpec): void {
+  const parent = table.get(container);
+  assert(parent !== undefined, `${spec.name} has a container`);
+  (parent.subcommands as Map<string, CommandSpec>).set(spec.name.slice(container.length + 1), spec);
+}
+
 function addGroup(table: Map<string, CommandSpec>, group: string, rows: readonly Row[]): void {
   for (const row of rows) if (!row[0].includes('|')) table.set(row[0], specOf(row, group));
   for (const row of rows) {
     const [container, sub] = row[0].split('|');
-    if (sub === undefined) continue;
-    const parent = table.get(container);
-    if (parent !== undefined) (parent.subcommands as Map<string, CommandSpec>).set(sub, specOf(row, group));
+    if (sub !== undefined) addSubcommand(table, container, specOf(row, group));
   }
 }
 
@@ -108,7 +114,7 @@ function buildTable(): ReadonlyMap<string, CommandSpec> {
     const spec = { ...specOf([name, arity, '', '', '', '', '', ''], ''), supported: false };
     const [container, sub] = name.split('|');
     if (sub === undefined) table.set(name, spec);
-    else (table.get(container)?.subcommands as Map<string, CommandSpec>).set(sub, spec);
+    else addSubcommand(table, container, spec);
   }
   return table;
 }
