@@ -26,6 +26,9 @@ export interface ClientOptions {
   readonly id: number;
 }
 
+/** Units: ms. How long (up to twice that) a command of a client that has closed its side may wait for its handler. */
+const ENDED_WAIT_MS = 1000;
+
 type Phase = 'open' | 'finishing' | 'closed' | 'detached';
 
 /** A client of a server. */
@@ -137,10 +140,19 @@ export class Client implements Connection {
     }
   }
 
-  /** The client has sent its last byte: what is in is answered, then the connection ends. */
+  /**
+   * The client has sent its last byte: what is in is answered, then the connection ends. It may as well be gone
+   * altogether (the two look alike), so a handler that waits long is not waited for.
+   */
   receiveEnd(): void {
-    this.#ended = true;
-    this.#finishIfIdle();
+    this.drain();
+    if (this.#phase !== 'open') return;
+    let seen = -1;
+    const timer = this.#core.clock.every(ENDED_WAIT_MS, () => {
+      if (this.#waiting && this.#next === seen) this.close();
+      seen = this.#waiting ? this.#next : -1;
+    });
+    this.#socket.once('close', () => timer.cancel());
   }
 
   push(write: (reply: ReplyWriter) => void): void {
@@ -177,7 +189,8 @@ export class Client implements Connection {
 
   /** No more commands are read; those that are in are answered, then the connection ends. */
   drain(): void {
-    this.receiveEnd();
+    this.#ended = true;
+    this.#finishIfIdle();
   }
 
   detach(): { readonly socket: Socket; readonly head: Buffer } {

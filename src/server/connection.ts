@@ -40,7 +40,7 @@ export interface Connection {
   close(afterFlush?: boolean): void;
   /**
    * Hands the socket over: the server forgets it. Replies written so far are sent first; `head` is the input that
-   * came after the running command. Owns: the caller, who closes the socket.
+   * came after the running command. Owns: the caller, who resumes the socket (it is paused) and closes it.
    */
   detach(): { readonly socket: Socket; readonly head: Buffer };
 }

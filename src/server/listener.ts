@@ -1,5 +1,5 @@
 // Listening sockets: TCP, Unix, TLS.
-import { unlink } from 'node:fs/promises';
+import { lstat, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { messageOf, MqkvError } from '../base/index.ts';
@@ -88,8 +88,10 @@ function listening(server: Server, { host = '127.0.0.1', port = 0, path }: Liste
 }
 
 /** The address is taken by a socket file whose owner is gone. */
-function isStale(path: string, error: unknown): Promise<boolean> {
-  if (codeOf(error) !== 'EADDRINUSE') return Promise.resolve(false);
+async function isStale(path: string, error: unknown): Promise<boolean> {
+  if (codeOf(error) !== 'EADDRINUSE') return false;
+  const file = await lstat(path).catch(() => undefined);
+  if (file?.isSocket() !== true) return false;
   return new Promise((resolve) => {
     const probe = connect({ path });
     probe.once('connect', () => {

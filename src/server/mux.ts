@@ -13,9 +13,9 @@ export interface Context {
   /** Aborted when the client goes. */
   readonly signal: AbortSignal;
   /** Argument a as bytes (0 is the name). Owns: the server; copy to keep it longer than the command. */
-  arg(a: number): Buffer;
+  readonly arg: (a: number) => Buffer;
   /** Argument a as text. Shape: latin1. */
-  text(a: number): string;
+  readonly text: (a: number) => string;
 }
 
 /** Answers a command. */
@@ -103,28 +103,21 @@ class BatchContext implements Context {
   readonly reply: ReplyWriter;
   readonly name: string;
   readonly argc: number;
-  readonly #batch: CommandBatch;
-  readonly #index: number;
+  readonly arg: (a: number) => Buffer;
+  readonly text: (a: number) => string;
 
   constructor({ connection, batch, index, reply }: Parts) {
     this.connection = connection;
     this.reply = reply;
-    this.#batch = batch;
-    this.#index = index;
+    // Bound, so that a handler may take them apart: ({ reply, text }) => …
+    this.arg = (a) => batch.arg(index, a);
+    this.text = (a) => batch.text(index, a);
     this.name = batch.name(index);
     this.argc = batch.argc(index);
   }
 
   get signal(): AbortSignal {
     return this.connection.signal;
-  }
-
-  arg(a: number): Buffer {
-    return this.#batch.arg(this.#index, a);
-  }
-
-  text(a: number): string {
-    return this.#batch.text(this.#index, a);
   }
 }
 
