@@ -100,7 +100,7 @@ it('takes a heap profile that go tool pprof reads', async (test) => {
   });
   const top = goTool(['-top', '-cum', '-sample_index=inuse_space'], profile);
   if (top === undefined) return test.skip('go is not installed');
-  expect(top).toContain('admin/profile.test.allocateForTheProfile');
+  expect(top).toContain('allocateForTheProfile');
 });
 
 it('ends a profile when its client goes away or the admin closes, and lets the next one begin', async () => {
