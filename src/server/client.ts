@@ -10,13 +10,13 @@ import { messageOf } from '../base/index.ts';
 import { type ParseStatus, type ReplyWriter, RequestParser } from '../resp/index.ts';
 import { addressesOf } from './addresses.ts';
 import type { Connection } from './connection.ts';
+import { Input } from './input.ts';
 import type { Lane } from './lane.ts';
 import { Output } from './output.ts';
 import type { ServerCore } from './server-core.ts';
+import { onSocket } from './socket-events.ts';
 
 const EMPTY = Buffer.alloc(0);
-/** Commands that are prepared together: their memory accesses overlap (see PERFORMANCE). */
-const GROUP = 32;
 
 /** What a client is made of. */
 export interface ClientOptions {
@@ -45,7 +45,9 @@ export class Client implements Connection {
   readonly #core: ServerCore;
   readonly #parser: RequestParser;
   readonly #output: Output;
+  readonly #input: Input;
   readonly #socket: Socket;
+  readonly #unattach: () => void;
   #protocol: 2 | 3 = 2;
   #phase: Phase = 'open';
   /** The lane of the chunk under way. */
@@ -55,11 +57,7 @@ export class Client implements Connection {
   #status: ParseStatus = 'done';
   #running = false;
   #waiting = false;
-  #input: Buffer[] = [];
-  #inputBytes = 0;
-  #paused = false;
   #ended = false;
-  #unattach = (): void => {};
   #controller: AbortController | undefined;
 
   constructor(core: ServerCore, { socket, path, id }: ClientOptions) {
@@ -73,6 +71,13 @@ export class Client implements Connection {
     this.localAddress = local;
     this.#parser = new RequestParser(core.limits);
     this.#output = new Output(socket, core, () => this.#goOn());
+    this.#input = new Input(socket, core.limits);
+    this.#unattach = onSocket(socket, {
+      received: (chunk) => this.#receive(chunk),
+      ended: () => this.#receiveEnd(),
+      gone: () => this.#gone(),
+      failed: (error) => core.logger.debug({ client: id, error: messageOf(error) }, 'connection failed'),
+    });
   }
 
   get protocol(): 2 | 3 {
@@ -111,40 +116,19 @@ export class Client implements Connection {
     return this.#controller.signal;
   }
 
-  /** Begins to read. */
-  attach(): void {
-    if (this.#phase !== 'open') return;
-    const socket = this.#socket;
-    const received = (chunk: Buffer): void => this.receive(chunk);
-    const ended = (): void => this.receiveEnd();
-    const gone = (): void => this.gone();
-    const failed = (error: Error): void => {
-      this.#core.logger.debug({ client: this.id, error: messageOf(error) }, 'connection failed');
-    };
-    socket.on('data', received).on('end', ended).on('close', gone).on('error', failed);
-    this.#unattach = () => {
-      socket.off('data', received).off('end', ended).off('close', gone).off('error', failed);
-    };
-  }
-
-  /** Takes a chunk of input. */
-  receive(chunk: Buffer): void {
+  #receive(chunk: Buffer): void {
     if (this.#phase !== 'open') return;
     this.#core.inputBytes += chunk.length;
     this.lastInputAtMs = this.#core.clock.now();
     if (this.#lane === undefined && !this.#output.blocked) this.#run(chunk);
-    else {
-      this.#input.push(chunk);
-      this.#inputBytes += chunk.length;
-      if (this.#inputBytes > this.#core.limits.inputPauseBytes) this.#pause(true);
-    }
+    else this.#input.push(chunk);
   }
 
   /**
    * The client has sent its last byte: what is in is answered, then the connection ends. It may as well be gone
    * altogether (the two look alike), so a handler that waits long is not waited for.
    */
-  receiveEnd(): void {
+  #receiveEnd(): void {
     this.drain();
     if (this.#phase !== 'open') return;
     let seen = -1;
@@ -178,7 +162,7 @@ export class Client implements Connection {
     }
     if (!afterFlush) {
       this.#socket.destroy();
-      this.gone();
+      this.#gone();
       return;
     }
     this.#phase = 'finishing';
@@ -201,20 +185,18 @@ export class Client implements Connection {
     this.#output.unattach();
     this.#unattach();
     this.#socket.pause();
-    const rest = Buffer.concat([...head, ...this.#input]);
+    const rest = Buffer.concat([...head, ...this.#input.takeAll()]);
     this.#leave('detached');
     return { socket: this.#socket, head: rest };
   }
 
-  /** The socket is gone. */
-  gone(): void {
+  #gone(): void {
     if (this.#phase === 'open' || this.#phase === 'finishing') this.#leave('closed');
   }
 
   #leave(phase: 'closed' | 'detached'): void {
     this.#phase = phase;
-    this.#input = [];
-    this.#inputBytes = 0;
+    this.#input.takeAll();
     this.#output.drop();
     if (!this.#running && !this.#waiting) this.#release();
     this.#core.forget(this);
@@ -222,7 +204,7 @@ export class Client implements Connection {
   }
 
   #run(chunk: Buffer): void {
-    const lane = this.#core.lanes.main();
+    const lane = this.#core.lanes.take();
     lane.writer.protocol = this.#protocol;
     this.#lane = lane;
     this.#parse(lane, chunk);
@@ -245,7 +227,7 @@ export class Client implements Connection {
       this.#running = true;
       while (this.#next < batch.count) {
         const i = this.#next++;
-        if (i >= this.#prepared) this.#prepare(lane, i);
+        if (i >= this.#prepared) this.#prepared = this.#core.prepare(this, lane, i);
         const mark = writer.length;
         try {
           const result = handler.handle(this, batch, i, writer);
@@ -266,17 +248,6 @@ export class Client implements Connection {
     if (this.#ended) this.#finishIfIdle();
   }
 
-  #prepare(lane: Lane, from: number): void {
-    const to = Math.min(from + GROUP, lane.batch.count);
-    this.#prepared = to;
-    if (to - from < 2) return;
-    try {
-      this.#core.handler.prepare?.(this, lane.batch, from, to);
-    } catch (error) {
-      this.#core.logger.error({ error: messageOf(error), client: this.id }, 'prepare failed');
-    }
-  }
-
   #wait(lane: Lane, mark: number, result: Promise<void>): void {
     this.#running = false;
     this.#waiting = true;
@@ -293,9 +264,7 @@ export class Client implements Connection {
   }
 
   #failed(lane: Lane, mark: number, error: unknown): void {
-    const stack = error instanceof Error ? error.stack : undefined;
-    const command = lane.batch.name(this.#next - 1);
-    this.#core.logger.error({ error: messageOf(error), stack, command, client: this.id }, 'handler failed');
+    this.#core.logFailure(this, lane.batch.name(this.#next - 1), error);
     lane.writer.truncate(mark);
     lane.writer.error('ERR internal error');
   }
@@ -344,38 +313,25 @@ export class Client implements Connection {
   }
 
   #takeInput(): void {
-    while (
-      this.#input.length > 0 &&
-      this.#lane === undefined &&
-      !this.#output.blocked &&
-      this.#phase === 'open'
-    ) {
-      const chunk = this.#input.shift() ?? EMPTY;
-      this.#inputBytes -= chunk.length;
+    while (this.#lane === undefined && !this.#output.blocked && this.#phase === 'open') {
+      const chunk = this.#input.shift();
+      if (chunk === undefined) break;
       this.#run(chunk);
     }
-    if (this.#inputBytes === 0) this.#pause(false);
+    if (this.#input.empty) this.#input.pause(false);
     this.#finishIfIdle();
   }
 
-  #pause(yes: boolean): void {
-    if (this.#paused === yes) return;
-    this.#paused = yes;
-    if (yes) this.#socket.pause();
-    else this.#socket.resume();
-  }
-
   #finishIfIdle(): void {
-    const idle = this.#lane === undefined && this.#input.length === 0;
+    const idle = this.#lane === undefined && this.#input.empty;
     if (this.#ended && idle && this.#phase === 'open') this.#finish();
   }
 
   #finish(): void {
     this.#phase = 'finishing';
-    this.#input = [];
-    this.#inputBytes = 0;
+    this.#input.takeAll();
     this.#output.end();
-    this.#pause(false);
+    this.#input.pause(false);
   }
 
   #overflow(): void {

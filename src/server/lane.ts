@@ -16,10 +16,13 @@ export class Lane {
 export class Lanes {
   /** The lane of whoever executes now. Its arrays have grown to the size of whole chunks. */
   #main = new Lane();
+  #mainBusy = false;
   #free: Lane[] = [];
 
-  /** The lane for the next chunk; in use until the end of this turn's work or until `keep`. */
-  main(): Lane {
+  /** The lane for the next chunk, until `release`: the main one, unless a handler has made another client execute. */
+  take(): Lane {
+    if (this.#mainBusy) return this.#free.pop() ?? new Lane();
+    this.#mainBusy = true;
     return this.#main;
   }
 
@@ -30,13 +33,19 @@ export class Lanes {
     next.batch.exchange(lane.batch);
     next.writer.exchange(lane.writer);
     this.#main = next;
+    this.#mainBusy = false;
   }
 
   /** Gives a lane back, its work done or dropped. */
   release(lane: Lane): void {
     lane.batch.release();
     lane.writer.truncate(0);
-    if (lane === this.#main || this.#free.length >= FREE_LANES_MAX) return;
+    if (lane === this.#main) this.#mainBusy = false;
+    else this.#keepFree(lane);
+  }
+
+  #keepFree(lane: Lane): void {
+    if (this.#free.length >= FREE_LANES_MAX) return;
     if (lane.batch.capacity <= CAPACITY_KEPT && lane.writer.capacity <= BYTES_KEPT) this.#free.push(lane);
   }
 }

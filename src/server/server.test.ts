@@ -4,10 +4,12 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { createServer as createNetServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Clock } from '../base/index.ts';
 import { encodeCommand } from '../resp/index.ts';
 import { createServer, type Handler, Mux, PubSub, type RespServer, type ServerOptions } from './index.ts';
+import { testCertificate, testKey } from './test-certificate.ts';
 import { eventually, listLogger, type RawClient, rawClient } from './testing.ts';
 
 const servers: RespServer[] = [];
@@ -436,6 +438,33 @@ describe('lifetimes', () => {
     await expect(serverOf(basicMux()).listen({ path: `${path}.plain` })).rejects.toMatchObject({
       code: 'ADDRESS_IN_USE',
     });
+  });
+
+  it('serves TLS', async () => {
+    const server = serverOf(basicMux(), { tls: { key: testKey, cert: testCertificate } });
+    const { host, port } = await server.listen();
+    const plain = await rawClient(server.addresses[0]);
+    plain.send('PING\r\n');
+    expect(await plain.closed()).not.toContain('PONG');
+    const socket = connectTls({ host, port, rejectUnauthorized: false });
+    const client = await rawClient({ host, port, path: '' }, socket);
+    await once(socket, 'secureConnect');
+    const value = 'v'.repeat(300_000);
+    client.send(
+      Buffer.concat([Buffer.from('PING\r\n'), encodeCommand(['ECHO', value]), Buffer.from('QUIT\r\n')]),
+    );
+    expect((await client.closed()) === `+PONG\r\n$300000\r\n${value}\r\n+OK\r\n`).toBe(true);
+  });
+
+  it('may be closed by its handler as soon as it opens, with a last word', async () => {
+    const mux = basicMux().onOpened((connection) => {
+      connection.push((reply) => reply.error('DENIED not here'));
+      connection.close(true);
+    });
+    const { client, server } = await opened(mux);
+    client.send('PING\r\n');
+    expect(await client.closed()).toBe('-DENIED not here\r\n');
+    await eventually(() => server.connections.size === 0);
   });
 
   it('says when the port is taken', async () => {

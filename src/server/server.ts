@@ -89,7 +89,6 @@ export class RespServer implements AsyncDisposable {
     }
     const client = new Client(this.#core, { socket, path, id: this.#nextId++ });
     this.#core.remember(client);
-    client.attach();
   }
 
   /**
