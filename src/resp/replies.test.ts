@@ -140,6 +140,17 @@ describe('ReplyWriter and ReplyParser', () => {
     expect(all).toBe('$-1\r\n*-1\r\n*4\r\n*1\r\n*3\r\n$4\r\n-0.5\r\n:0\r\n$2\r\n12\r\n$2\r\nhi\r\n');
   });
 
+  it('copies values of every length from one buffer to any place', () => {
+    const source = Buffer.from(Array.from({ length: 600 }, (_, i) => i & 0xff));
+    const writer = new ReplyWriter();
+    let expected = '';
+    for (let n = 0; n < 300; n++) {
+      writer.bulk(source, n % 7, (n % 7) + n);
+      expected += `$${n}\r\n${source.toString('latin1', n % 7, (n % 7) + n)}\r\n`;
+    }
+    expect(Buffer.concat(writer.take()).toString('latin1') === expected).toBe(true);
+  });
+
   it('keeps a reply line on one line', () => {
     expect(written(2, (reply) => reply.error('ERR a\r\nb\nc'))).toBe('-ERR a  b c\r\n');
     expect(written(2, (reply) => reply.simple('a\nb'))).toBe('+a b\r\n');

@@ -11,7 +11,9 @@ const BUFFER_BYTES_KEPT = 1024 * 1024;
 /** Units: bytes. A larger value is copied to a buffer of its own, not through the shared one. */
 const PIECE_BYTES_MIN = 64 * 1024;
 /** Units: bytes. Below it a loop copies faster than a call. */
-const LOOP_BYTES_MAX = 64;
+const LOOP_BYTES_MAX = 40;
+/** Units: bytes. Below it words through a DataView copy faster than a call (64 bytes: 12 ns, a call 70, a byte loop 90). */
+const WORDS_BYTES_MAX = 256;
 
 const CR = 13;
 const LF = 10;
@@ -26,6 +28,10 @@ export class ReplyWriter {
   /** The protocol that the replies are written in. */
   protocol: 2 | 3 = 2;
   #buffer: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  #view = viewOf(this.#buffer);
+  /** Where bytes came from last (a store answers from few large buffers), and a view of it from the second time on. */
+  #source: Uint8Array | undefined;
+  #sourceView: DataView | undefined;
   #at = 0;
   #pieces: Buffer[] = [];
   #pieceBytes = 0;
@@ -165,8 +171,8 @@ export class ReplyWriter {
     const at = busy.#at;
     const small = this.#buffer.length >= at ? this.#buffer : Buffer.allocUnsafeSlow(at);
     busy.#buffer.copy(small, 0, 0, at);
-    this.#buffer = busy.#buffer;
-    busy.#buffer = small;
+    this.#use(busy.#buffer);
+    busy.#use(small);
   }
 
   /** Units: bytes of the buffer. */
@@ -193,8 +199,7 @@ export class ReplyWriter {
     else buffer.copy(copy, 0, 0, length);
     if (length < this.#at) buffer.copyWithin(0, length, this.#at);
     this.#at -= length;
-    if (this.#at === 0 && buffer.length > BUFFER_BYTES_KEPT)
-      this.#buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    if (this.#at === 0 && buffer.length > BUFFER_BYTES_KEPT) this.#use(Buffer.allocUnsafeSlow(BUFFER_BYTES));
     return copy;
   }
 
@@ -210,7 +215,7 @@ export class ReplyWriter {
   #grow(bytes: number): void {
     const larger = Buffer.allocUnsafeSlow(Math.max(this.#at + bytes, this.#buffer.length * 2));
     this.#buffer.copy(larger, 0, 0, this.#at);
-    this.#buffer = larger;
+    this.#use(larger);
   }
 
   #crlf(): void {
@@ -258,11 +263,37 @@ export class ReplyWriter {
     const length = end - start;
     if (length >= PIECE_BYTES_MIN) return this.#large(bytes, start, end);
     this.#room(length);
+    const at = this.#at;
+    this.#at = at + length;
+    if (length <= WORDS_BYTES_MAX) {
+      if (bytes === this.#source) {
+        this.#sourceView ??= viewOf(bytes);
+        this.#words(this.#sourceView, start, end, at);
+        return;
+      }
+      this.#source = bytes;
+      this.#sourceView = undefined;
+    }
     const out: Uint8Array = this.#buffer;
-    let at = this.#at;
-    if (length <= LOOP_BYTES_MAX) for (let i = start; i < end; i++) out[at++] = bytes[i];
-    else out.set(bytes.subarray(start, end), at);
-    this.#at += length;
+    if (length > LOOP_BYTES_MAX) out.set(bytes.subarray(start, end), at);
+    else for (let i = start, j = at; i < end; i++) out[j++] = bytes[i];
+  }
+
+  /** Hot, hence its four numbers: copies bytes of a source to `at` of the buffer, four at a time. */
+  #words(source: DataView, start: number, end: number, at: number): void {
+    const target = this.#view;
+    let from = start;
+    let to = at;
+    for (const last = end - 3; from < last; from += 4, to += 4) {
+      target.setInt32(to, source.getInt32(from, true), true);
+    }
+    for (; from < end; from++) target.setUint8(to++, source.getUint8(from));
+  }
+
+  /** Goes on in another buffer. */
+  #use(buffer: Buffer): void {
+    this.#buffer = buffer;
+    this.#view = viewOf(buffer);
   }
 
   #large(bytes: Uint8Array, start: number, end: number): void {
@@ -289,4 +320,8 @@ function digits(out: Uint8Array, start: number, n: number): number {
     rest = tens;
   }
   return end;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -6,7 +6,7 @@
 // 3. Replies of a chunk go out in one write, unless they grow large or a command waits.
 // 4. After close or detach nothing more is executed and nothing written.
 import type { Socket } from 'node:net';
-import { messageOf } from '../base/index.ts';
+import { messageOf, noteYoungGarbage } from '../base/index.ts';
 import { type ParseStatus, type ReplyWriter, RequestParser } from '../resp/index.ts';
 import { addressesOf } from './addresses.ts';
 import type { Connection } from './connection.ts';
@@ -119,6 +119,7 @@ export class Client implements Connection {
   #receive(chunk: Buffer): void {
     if (this.#phase !== 'open') return;
     this.#core.inputBytes += chunk.length;
+    noteYoungGarbage(chunk.length);
     this.lastInputAtMs = this.#core.clock.now();
     if (this.#lane === undefined && !this.#output.blocked) this.#run(chunk);
     else this.#input.push(chunk);

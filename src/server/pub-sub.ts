@@ -142,7 +142,7 @@ export class PubSub {
     const names = this.#names.get(connection);
     if (names === undefined) return;
     for (const kind of ['channel', 'pattern', 'shard'] as const) {
-      for (const name of [...names[kind]]) this.remove(connection, kind, name);
+      for (const name of names[kind]) this.remove(connection, kind, name);
     }
   }
 

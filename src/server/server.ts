@@ -109,7 +109,7 @@ export class RespServer implements AsyncDisposable {
     for (const listener of this.#listeners) listener.close();
     // What the system has already received is read in the next turn of the loop.
     await new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
-    for (const client of [...this.#core.clients.values()]) client.drain();
+    for (const client of this.#core.clients.values()) client.drain();
     if (this.#core.clients.size === 0) return;
     await new Promise<void>((resolve) => {
       const timer = this.#core.clock.after(graceMs, () => this.#cutOff());
@@ -137,7 +137,7 @@ export class RespServer implements AsyncDisposable {
     const { limits, clock, clients, logger } = this.#core;
     if (limits.idleTimeoutMs === 0) return;
     const since = clock.now() - limits.idleTimeoutMs;
-    for (const client of [...clients.values()]) {
+    for (const client of clients.values()) {
       if (client.keepOpen || client.waiting || client.lastInputAtMs > since) continue;
       logger.debug({ client: client.id }, 'idle client closed');
       client.close();

@@ -25,7 +25,7 @@ export async function rawClient(address: ListenAddress, over?: Socket): Promise<
   let ended = false;
   const changed = new Set<() => void>();
   const tell = (): void => {
-    for (const check of [...changed]) check();
+    for (const check of changed) check();
   };
   socket.on('data', (chunk: Buffer) => {
     text += chunk.toString('latin1');
