@@ -1,5 +1,5 @@
 // The one table of options, from which flags, environment, config file, help, docs and validation come; and Config.
-import { OUTBOX_BYTES_MAX, STOP_TIMEOUT_MS, VALUE_BYTES_MAX } from '../base/index.ts';
+import { STOP_TIMEOUT_MS, VALUE_BYTES_MAX } from '../base/index.ts';
 import {
   formatAddress,
   type HostPort,
@@ -120,13 +120,6 @@ export const OPTIONS = {
     doc: 'Largest value of a key or field; a larger one is refused.',
     parse: sizeParser('1kb', '512mb'),
   },
-  'outbox-max': {
-    value: 'SIZE',
-    default: '256mb',
-    range: '1mb to 64gb',
-    doc: 'Memory for writes that wait for an unreachable queue.',
-    parse: sizeParser('1mb', '64gb'),
-  },
   'stop-timeout': {
     value: 'DURATION',
     default: '10s',
@@ -153,6 +146,7 @@ export const OPTIONS = {
 export const LATER_OPTIONS: Readonly<Record<string, LaterOption>> = {
   cache: { feature: 'the near cache' },
   horizon: { feature: 'forgetting of tombstones' },
+  'outbox-max': { feature: 'the bound of the outbox' },
   'max-memory': { feature: 'the memory limit' },
   'serve-while-loading': { feature: 'bootstrap from a peer' },
   'foreign-writes': { feature: 'detection of foreign writes' },
@@ -194,8 +188,6 @@ export interface Config {
   readonly admin: HostPort | undefined;
   /** Units: bytes. */
   readonly valueBytesMax: number;
-  /** Units: bytes. */
-  readonly outboxBytesMax: number;
   /** Units: ms. */
   readonly stopTimeoutMs: number;
   readonly logLevel: LogLevel;
@@ -222,7 +214,6 @@ export function makeConfig(given: Partial<Config> & { readonly site: string }): 
     password: undefined,
     admin: undefined,
     valueBytesMax: VALUE_BYTES_MAX,
-    outboxBytesMax: OUTBOX_BYTES_MAX,
     stopTimeoutMs: STOP_TIMEOUT_MS,
     logLevel: 'info',
     ...given,
@@ -244,7 +235,6 @@ export function buildConfig(settings: Settings & { readonly site: string }, file
     password: files.password,
     admin: settings.admin,
     valueBytesMax: settings['max-value'] ?? base.valueBytesMax,
-    outboxBytesMax: settings['outbox-max'] ?? base.outboxBytesMax,
     stopTimeoutMs: settings['stop-timeout'] ?? base.stopTimeoutMs,
     logLevel: settings['log-level'] ?? base.logLevel,
   };

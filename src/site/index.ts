@@ -15,5 +15,14 @@ export {
   type Settings,
 } from './config.ts';
 export { nearest, suggestion } from './suggest.ts';
-export { type NsqUrl, type PeersUrl, type QueueUrl, type StoreUrl, withoutPassword } from './urls.ts';
+export {
+  type NsqUrl,
+  parseQueueUrl,
+  parseStoreUrl,
+  parseSubscribeUrl,
+  type PeersUrl,
+  type QueueUrl,
+  type StoreUrl,
+  withoutPassword,
+} from './urls.ts';
 export { openSite, type Site, type Surroundings } from './site.ts';

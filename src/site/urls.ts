@@ -1,5 +1,5 @@
 // The URLs of stores and queues as users write them. Adapters get what stands in them, never the text.
-import { type HostPort, parseBroker, parseHostPort } from './addresses.ts';
+import { formatAddress, type HostPort, parseBroker, parseHostPort } from './addresses.ts';
 import { badValue } from './quantities.ts';
 import { suggestion } from './suggest.ts';
 
@@ -34,6 +34,20 @@ const STORES_LATER = ['file:', 'redis:', 'rediss:', 'unix:', 'redis+sentinel:', 
 const QUEUES_NOW = ['nsq:', 'peers:'];
 const QUEUES_LATER = ['kafka:', 'nats:', 'redis-streams:'];
 const NSQ_PARAMETERS = ['lookupd', 'topic', 'http'];
+/** What nsqd offers and this version does not, by the name that users of other clients give it. */
+const NSQ_LATER: ReadonlyMap<string, string> = new Map([
+  ['tls', 'TLS'],
+  ['tls_v1', 'TLS'],
+  ['tls_ca', 'TLS'],
+  ['tls_cert', 'TLS'],
+  ['tls_key', 'TLS'],
+  ['auth', 'AUTH'],
+  ['auth_secret', 'AUTH'],
+  ['secret', 'AUTH'],
+  ['compression', 'compression'],
+  ['deflate', 'compression'],
+  ['snappy', 'compression'],
+]);
 
 /** Parses a store's URL. Errors: MqkvError `BAD_VALUE`. */
 export function parseStoreUrl(text: string): StoreUrl {
@@ -64,7 +78,8 @@ export function withoutPassword(text: string): string {
 }
 
 function parseNsq(hosts: string, query: string): NsqUrl {
-  const parameters = parameterMap(query, NSQ_PARAMETERS);
+  if (hosts.includes('@')) throw badValue('asks for AUTH, which is not available yet; use nsq://HOST:PORT');
+  const parameters = parameterMap(query, NSQ_PARAMETERS, NSQ_LATER);
   const topic = parameters.get('topic') ?? 'mqkv_topic';
   if (!/^[.a-zA-Z0-9_-]{1,64}$/.test(topic)) {
     throw badValue(`holds the topic "${topic}"; NSQ allows 1 to 64 of A-Z a-z 0-9 . _ -`);
@@ -91,15 +106,25 @@ function parseHttp(text: string, defaultPort: number): HostPort {
 function addressList(text: string, parse: (text: string) => HostPort): readonly HostPort[] {
   const parts = text === '' ? [] : text.split(',');
   if (parts.length > ADDRESSES_MAX) throw badValue(`holds more than ${ADDRESSES_MAX} addresses`);
-  return parts.map(parse);
+  const found = parts.map(parse);
+  const names = found.map(formatAddress);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw badValue(`holds "${twice}" twice`);
+  return found;
 }
 
 /** By hand, not URLSearchParams: `+` and `%` mean themselves in topic names and addresses. */
-function parameterMap(query: string, names: readonly string[]): ReadonlyMap<string, string> {
+function parameterMap(
+  query: string,
+  names: readonly string[],
+  later?: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const part of query === '' ? [] : query.split('&')) {
     const at = part.indexOf('=');
     const name = at < 0 ? part : part.slice(0, at);
+    const feature = later?.get(name);
+    if (feature !== undefined) throw badValue(`asks for ${feature} ("${name}"), which is not available yet`);
     if (!names.includes(name)) throw badValue(unknownParameter(name, names));
     if (at < 0 || at === part.length - 1) throw badValue(`must give the parameter "${name}" a value`);
     const before = found.get(name);
@@ -117,6 +142,8 @@ function checkScheme(text: string, now: readonly string[], later: readonly strin
   const scheme = /^[A-Za-z+-]*:/.exec(text)?.[0].toLowerCase() ?? text;
   if (now.includes(scheme) && text.startsWith(scheme)) return scheme;
   const allowed = `this version has ${now.join(' and ')}`;
+  if (/^nsq(s|\+tls|\+ssl):$/.test(scheme))
+    throw badValue('asks for TLS to nsqd, which is not available yet; use nsq://');
   if (later.includes(scheme)) throw badValue(`is not available yet; ${allowed}`);
   throw badValue(`has no known scheme; ${allowed}${suggestion(scheme, [...now, ...later])}`);
 }

@@ -7,11 +7,20 @@ import type { Link } from './link.ts';
 import { Publisher } from './publisher.ts';
 import { DEFAULT_TIMES, type Settings } from './settings.ts';
 import { askStats, type StatsTarget } from './stats.ts';
-import type { NsqUrl } from './url.ts';
+
+/** The brokers and the topic, as an nsq:// URL names them. */
+export interface NsqUrl {
+  /** Shape: at least one. Order: publishing prefers the first. */
+  readonly nsqd: readonly Address[];
+  /** nsqlookupd's HTTP addresses; empty: nothing is discovered. */
+  readonly lookupd: readonly Address[];
+  readonly topic: string;
+  /** HTTP addresses for statistics, for the nsqd at the same place; shorter or empty: the default. */
+  readonly http: readonly Address[];
+}
 
 /** Units: ms in the names. */
 export interface NsqQueueOptions extends Partial<Omit<Settings, 'topic' | 'channel'>> {
-  /** From `parseNsqUrl`. */
   readonly url: NsqUrl;
   /** This site's channel: the site's name. Range: `[A-Za-z0-9._-]{1,64}`. */
   readonly channel: string;
