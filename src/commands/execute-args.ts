@@ -33,6 +33,7 @@ export function executeArgs(
     for (const { call } of calls)
       if (call !== undefined) for (const key of namedKeys(call.spec, call)) keyspace.name(key);
     for (const { call, error } of calls) {
+      keyspace.command();
       if (call === undefined) reply.error(error);
       else void run(call);
     }

@@ -107,6 +107,7 @@ function executeUnit(
   try {
     for (const call of calls) for (const key of unitKeys(call)) keyspace.name(key);
     for (const call of calls) {
+      keyspace.command();
       const wait = inUnit(call, now);
       if (wait instanceof Promise) waits.push(wait);
     }

@@ -26,7 +26,7 @@ import {
 import { floorAt, isFired, isShown, shownTtlAt } from './view.ts';
 import { above, compareVersions, NONE, originOf } from './version.ts';
 
-/** What a command did to a key, for the outbox. */
+/** What a command did to a key since its edit was made or resumed, for the outbox. */
 export interface Edited {
   readonly changed: boolean;
   /** The delta must carry all registers: after an overwrite, or where the expiry changed and the key fits 16 KB. */
@@ -37,11 +37,11 @@ export interface Edited {
 
 /**
  * One command on one key; a transaction makes one per command, all with its version. Make it before the first write of the
- * command (it looks at what the key shows by then), call `finish` after the last.
+ * command (it looks at what the key shows by then), call `finish` after the last, or after each and `resume` in between.
  * Cost: the fields touched, not the key; only an overwrite, and a fold or type change that drops something, visit all.
  */
 export class Edit {
-  readonly #s: KeyState;
+  #s: KeyState;
   readonly #v: Version;
   readonly #origin: number;
   readonly #now: number;
@@ -50,6 +50,10 @@ export class Edit {
   /** The key shows nothing while a TTL is pending: rule 7. */
   #isRebirth: boolean;
   #changed = false;
+  /** Changed since it was made or resumed. */
+  #changedNow = false;
+  /** What `finish` raised: `reach` and `newest` as they were. */
+  #before: { readonly reach: Version; readonly newest: Version } | undefined;
   #overwrote = false;
   #expiryChanged = false;
 
@@ -126,19 +130,35 @@ export class Edit {
     settleHeader(s);
   }
 
+  /**
+   * Goes on with the command after `finish`, as if that had not been called. `s`: the key's state, the same object or one
+   * that holds the same.
+   */
+  resume(s: KeyState): void {
+    this.#s = s;
+    if (this.#before !== undefined) Object.assign(s, this.#before);
+    this.#before = undefined;
+    this.#changedNow = false;
+    this.#overwrote = false;
+    this.#expiryChanged = false;
+    this.#touched.clear();
+  }
+
   /** Ends the command: rule 8, and what its delta has to carry. */
   finish(): Edited {
     const s = this.#s;
     if (this.#changed && (this.#hadTtl || shownTtlAt(s, this.#now) !== 0)) {
+      this.#before = { reach: s.reach, newest: s.newest };
       s.reach = above(this.#v);
       settleHeader(s);
     }
     const whole = this.#overwrote || (this.#expiryChanged && fitsBytes(s, WHOLE_KEY_BYTES_MAX));
-    return { changed: this.#changed, whole, fields: this.#fields() };
+    return { changed: this.#changedNow, whole, fields: this.#fields() };
   }
 
   /** Rule 1, before the first effect. */
   #begin(): void {
+    this.#changedNow = true;
     if (this.#changed) return;
     this.#changed = true;
     if (isFired(this.#s, this.#now)) raiseClear(this.#s, floorAt(this.#s, this.#now));

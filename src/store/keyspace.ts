@@ -58,6 +58,8 @@ export interface Keyspace {
   /** A key that the unit names: its version will lie above all that the key holds. Every key of a unit is named
    *  before the first write; a unit with a single key need not name it. */
   name(key: Latin1): void;
+  /** A further command of the unit begins: what it asks of a key (rules 7 and 8) is asked anew. */
+  command(): void;
   /** Ends the unit: its marks become one group of the outbox. Also after an error reply; idempotent. */
   end(): void;
 

@@ -9,6 +9,7 @@ import { assert, type Clock, type Latin1, type Random } from '../../base/index.t
 import {
   above,
   compareVersions,
+  type Edit,
   type Edited,
   free,
   isFired,
@@ -58,6 +59,9 @@ export class Core {
   /** The unit's version; `unitMs` 0: not decided yet. Plain numbers for the hot path. */
   unitMs = 0;
   unitTail = 0;
+  /** The command's last edit by rules and the record it was of: the next call on that record goes on with it. */
+  edit: Edit | undefined;
+  editRef: Ref = 0;
   readonly #touched: number[] = [];
   #marksAppeared = false;
   #scratch = Buffer.alloc(256);
@@ -121,6 +125,7 @@ export class Core {
   finish(): void {
     this.unitMs = 0;
     this.isInUnit = false;
+    this.edit = undefined;
     if (this.named.length > 0) this.#finishNamed();
     if (!this.#marksAppeared) return;
     this.#marksAppeared = false;

@@ -1,4 +1,4 @@
-// Local writes by the merge core's rules: one command's effects on one key.
+// Local writes by the merge core's rules: one edit per command and key, however many calls it takes.
 import { assert, type Latin1 } from '../../base/index.ts';
 import {
   Edit,
@@ -53,14 +53,24 @@ export function editLocated(core: Core, ref: Ref, effect: (edit: Edit) => void):
   const state = ref === 0 ? new KeyState() : core.state(ref);
   const wasPlain = ref !== 0 && core.formAt(ref) !== COMPLEX;
   const before = { clear: state.clear, wasFired: isFired(state, core.now) };
-  const edit = new Edit(state, core.version(core.newest(ref)), core.now);
+  const edit = editOf(core, ref, state);
   effect(edit);
   const edited = edit.finish();
   if (!edited.changed) return edited;
   const stored = core.store(ref, state);
+  core.edit = edit;
+  core.editRef = stored;
   if (core.formAt(stored) === COMPLEX) followFields(core.table.sideOf(stored), edited.fields, before);
   core.mark(stored, edited, wasPlain);
   return edited;
+}
+
+/** The edit of this command and key: what rules 7 and 8 ask of the key before the command is asked once. */
+function editOf(core: Core, ref: Ref, state: KeyState): Edit {
+  const version = core.version(core.newest(ref));
+  if (core.edit === undefined || core.editRef !== ref) return new Edit(state, version, core.now);
+  core.edit.resume(state);
+  return core.edit;
 }
 
 /** Keeps the view of a COMPLEX key right after a change, or drops it where more than the fields changed. */

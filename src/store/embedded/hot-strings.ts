@@ -73,6 +73,7 @@ export abstract class HotStrings {
       this.#setByRules(ref, source.subarray(start, end), at);
       return;
     }
+    core.edit = undefined;
     core.chooseVersion(ref);
     const kept = core.writePlain(ref, at === 0 ? PLAIN : PLAIN_TTL, end - start, Math.min(at, AT_MAX));
     core.table.writeValue(kept, source, start, end);
@@ -91,6 +92,7 @@ export abstract class HotStrings {
   /** Deletes the plain record located last. */
   protected deleteLocated(ref: Ref): void {
     const { core } = this;
+    core.edit = undefined;
     core.chooseVersion(ref);
     const kept = core.writeDeleted(ref);
     core.setVersion(kept, core.unitMs, core.unitTail);

@@ -37,6 +37,10 @@ export class EmbeddedKeyspace extends HotStrings implements Keyspace {
     this.core.named.push(key);
   }
 
+  command(): void {
+    this.core.edit = undefined;
+  }
+
   end(): void {
     if (this.core.isInUnit) this.core.finish();
   }
