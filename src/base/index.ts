@@ -6,3 +6,4 @@ export * from './limits.ts';
 export { type Logger, silentLogger } from './logger.ts';
 export { below, type Random, randomHex, randomOrigin, seededRandom, systemRandom } from './random.ts';
 export { openScope, type Scope } from './scope.ts';
+export { boundYoungGeneration, noteYoungGarbage } from './young-garbage.ts';

@@ -30,8 +30,6 @@ export const STREAMS_MAX = 1024;
 export const SITES_MAX = 1024;
 /** Units: bytes of PUBLISH messages waiting for the queue; beyond it the oldest are dropped (at most once). */
 export const PUBLISH_BYTES_MAX = 16 * 1024 * 1024;
-/** Units: bytes. Default of --outbox-max: an hour of 1,000 writes a second of 64 bytes to keys of their own. */
-export const OUTBOX_BYTES_MAX = 256 * 1024 * 1024;
 /** Units: ms. Default of --stop-timeout: as long as most service managers wait before they kill (10 s at least). */
 export const STOP_TIMEOUT_MS = 10_000;
 /** Units: bytes. A config, password or secret file: far above any real one, so that a wrong path (a log) is refused. */
@@ -88,3 +86,5 @@ export const SENT_BYTES_MAX = 4 * 1024 * 1024;
 export const MISSING_MAX = 4096;
 /** Missing sequences named in one heartbeat. */
 export const MISSING_ASKED_MAX = 256;
+/** Units: bytes of short-lived Buffers after which the young generation is collected. */
+export const YOUNG_GARBAGE_BYTES_MAX = 4 * 1024 * 1024;

@@ -1,5 +1,12 @@
 // `mqkv serve`: one site until a signal ends it.
-import { type Logger, MqkvError, messageOf, systemClock, systemRandom } from '../base/index.ts';
+import {
+  boundYoungGeneration,
+  type Logger,
+  MqkvError,
+  messageOf,
+  systemClock,
+  systemRandom,
+} from '../base/index.ts';
 import { type Config, formatAddress, isLoopback, openSite, type Site } from '../site/index.ts';
 import { loadConfig } from './load.ts';
 import { openLogger } from './logger.ts';
@@ -10,6 +17,7 @@ const STOP_GRACE_MS = 5_000;
 
 /** Runs a site. Resolves with the exit code once it has stopped. Errors: MqkvError `USAGE`, `START`. */
 export async function serve(args: readonly string[]): Promise<number> {
+  boundYoungGeneration();
   const { config, unknownVariables } = await loadConfig(args, process.env);
   const logger = await openLogger(config.logLevel, config.site);
   for (const fields of unknownVariables) logger.warn(fields, 'unknown variable in the environment');

@@ -16,6 +16,7 @@ import {
   type Logger,
   messageOf,
   MqkvError,
+  noteYoungGarbage,
   PUBLISH_BYTES_MAX,
   PUBLISHES_IN_FLIGHT_MAX,
   type Random,
@@ -279,6 +280,7 @@ export class Sender {
     const sequence = ++stream.sequence;
     const header = { site, origin: store.origin, stream: stream.id, sequence, timeMs: clock.now(), ...part };
     const message = encodeEnvelope(header, body);
+    noteYoungGarbage(2 * message.length);
     if (stream === this.#stream) this.#sent.keep(sequence, message);
     return message;
   }

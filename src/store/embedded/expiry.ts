@@ -2,7 +2,7 @@
 import type { Timer } from '../../base/index.ts';
 import type { Core } from './core.ts';
 import { COMPLEX, PLAIN_TTL } from './record.ts';
-import { SLOT_MASK } from './hash-index.ts';
+import { homeOf, slotAfter } from './hash-index.ts';
 import type { Ref } from './slab.ts';
 
 /** Units: ms between ticks while nothing is due, and while there is more to do. */
@@ -45,7 +45,7 @@ export function freeExpired(core: Core, now: number): void {
 function visitHash(core: Core, hash: number, slot: number): void {
   const { table } = core;
   const segment = table.index.segmentOf(hash);
-  for (let i = hash & SLOT_MASK; segment[2 * i + 1] !== 0; i = (i + 1) & SLOT_MASK) {
+  for (let i = homeOf(hash); segment[2 * i + 1] !== 0; i = slotAfter(i)) {
     const ref = segment[2 * i + 1];
     if (segment[2 * i] !== hash || table.wheelSlot(ref) !== slot) continue;
     table.setWheelSlot(ref, 0);

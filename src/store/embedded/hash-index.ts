@@ -2,17 +2,35 @@
 import { type Random, below } from '../../base/index.ts';
 import type { Ref } from './slab.ts';
 
-/** Pairs of one segment; splitting one takes about 0.1 ms. */
+/** Home slots of one segment by the low bits of the hash; splitting one takes about 0.1 ms. */
 const SLOT_BITS = 14;
-export const SEGMENT_SLOTS = 1 << SLOT_BITS;
-export const SLOT_MASK = SEGMENT_SLOTS - 1;
+const HOMES = 1 << SLOT_BITS;
+const HOME_MASK = HOMES - 1;
+/** Pairs of one segment: five for four homes, so that a segment is full (FILLED_MAX) at a power of two of keys. */
+export const SEGMENT_SLOTS = HOMES + (HOMES >> 2);
 /** Behind the pairs: how many are filled, and how many leading bits of the hash all of them share. */
 const FILLED = SEGMENT_SLOTS * 2;
 const DEPTH = FILLED + 1;
 /** A segment fuller than this splits: linear probing stays short. */
-const FILLED_MAX = Math.floor(SEGMENT_SLOTS * 0.8);
+const FILLED_MAX = HOMES;
 const PREFIX_BITS = 32 - SLOT_BITS;
 const SPARES_MAX = 2;
+
+/** Where a hash is looked for first. Homes are spread evenly over the pairs. */
+export function homeOf(hash: number): number {
+  const home = hash & HOME_MASK;
+  return home + (home >> 2);
+}
+
+/** The slot behind a slot. */
+export function slotAfter(slot: number): number {
+  return slot + 1 === SEGMENT_SLOTS ? 0 : slot + 1;
+}
+
+/** How far `slot` lies behind `from`. */
+function distance(slot: number, from: number): number {
+  return slot >= from ? slot - from : slot - from + SEGMENT_SLOTS;
+}
 
 /** Open addressing within a segment, a directory over the leading bits of the hash. An empty pair has ref 0. */
 export class HashIndex {
@@ -53,12 +71,12 @@ export class HashIndex {
     let gap = slot;
     let i = slot;
     for (;;) {
-      i = (i + 1) & SLOT_MASK;
+      i = slotAfter(i);
       const ref = segment[2 * i + 1];
       if (ref === 0) break;
-      const home = segment[2 * i] & SLOT_MASK;
+      const home = homeOf(segment[2 * i]);
       // It may move into the gap only when its home does not lie between the gap and where it is.
-      if (((i - home) & SLOT_MASK) < ((i - gap) & SLOT_MASK)) continue;
+      if (distance(i, home) < distance(i, gap)) continue;
       segment[2 * gap] = segment[2 * i];
       segment[2 * gap + 1] = ref;
       gap = i;
@@ -104,24 +122,24 @@ export class HashIndex {
   }
 
   /**
-   * Visits pairs in an order that growth does not change: by home slot, then by leading bits. `visit` must not
+   * Visits pairs in an order that growth does not change: by the low bits, then by the leading bits. `visit` must not
    * change the index. Result: the next cursor, 0 at the end. Range of cursors: 0 .. 2^32 - 1.
    */
   scan(cursor: number, count: number, visit: (ref: Ref, hash: number) => void): number {
-    let slot = Math.floor(cursor / 2 ** PREFIX_BITS) & SLOT_MASK;
+    let home = Math.floor(cursor / 2 ** PREFIX_BITS) & HOME_MASK;
     let prefix = cursor % 2 ** PREFIX_BITS;
     let seen = 0;
     while (seen < count) {
       const segment = this.directory[prefix >>> (PREFIX_BITS - (32 - this.shift))];
-      seen += visitHome(segment, slot, prefix, visit);
+      seen += visitHome(segment, home, prefix, visit);
       const width = 2 ** (PREFIX_BITS - segment[DEPTH]);
       prefix = (Math.floor(prefix / width) + 1) * width;
       if (prefix < 2 ** PREFIX_BITS) continue;
       prefix = 0;
-      slot++;
-      if (slot === SEGMENT_SLOTS) return 0;
+      home++;
+      if (home === HOMES) return 0;
     }
-    return slot * 2 ** PREFIX_BITS + prefix;
+    return home * 2 ** PREFIX_BITS + prefix;
   }
 
   /** The ref at a random slot; 0: an empty one. */
@@ -132,31 +150,31 @@ export class HashIndex {
 
   /** The ref at a hash's home slot, whatever it is: brings the slot near. */
   peek(hash: number): Ref {
-    return this.directory[hash >>> this.shift][2 * (hash & SLOT_MASK) + 1];
+    return this.directory[hash >>> this.shift][2 * homeOf(hash) + 1];
   }
 }
 
 function place(segment: Int32Array, hash: number, ref: Ref): void {
-  let slot = hash & SLOT_MASK;
-  while (segment[2 * slot + 1] !== 0) slot = (slot + 1) & SLOT_MASK;
+  let slot = homeOf(hash);
+  while (segment[2 * slot + 1] !== 0) slot = slotAfter(slot);
   segment[2 * slot] = hash;
   segment[2 * slot + 1] = ref;
   segment[FILLED]++;
 }
 
-/** Visits the pairs whose home is `slot` and whose leading bits are at least `prefix`. */
+/** Visits the pairs with the low bits `home` and whose leading bits are at least `prefix`. */
 function visitHome(
   segment: Int32Array,
-  slot: number,
+  home: number,
   prefix: number,
   visit: (ref: Ref, hash: number) => void,
 ): number {
   let seen = 0;
-  for (let i = slot; ; i = (i + 1) & SLOT_MASK) {
+  for (let i = homeOf(home); ; i = slotAfter(i)) {
     const ref = segment[2 * i + 1];
     if (ref === 0) return seen;
     const hash = segment[2 * i];
-    if ((hash & SLOT_MASK) !== slot || hash >>> SLOT_BITS < prefix) continue;
+    if ((hash & HOME_MASK) !== home || hash >>> SLOT_BITS < prefix) continue;
     visit(ref, hash);
     seen++;
   }

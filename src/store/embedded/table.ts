@@ -1,7 +1,7 @@
 // The table of keys: records in the slab, found through the index, with the outbox ring's entries kept right.
 import { assert, type Random } from '../../base/index.ts';
 import { type HashBytes, openHash } from './hash.ts';
-import { HashIndex, SLOT_MASK } from './hash-index.ts';
+import { HashIndex, homeOf, slotAfter } from './hash-index.ts';
 import { copyBytes } from './memory.ts';
 import {
   BIG,
@@ -53,7 +53,7 @@ export class Table {
     this.start = start;
     this.end = end;
     this.keyHash = hash;
-    for (let slot = hash & SLOT_MASK; ; slot = (slot + 1) & SLOT_MASK) {
+    for (let slot = homeOf(hash); ; slot = slotAfter(slot)) {
       const ref = segment[2 * slot + 1];
       if (ref !== 0 && (segment[2 * slot] !== hash || !this.#hasKey(ref, source, start, end))) continue;
       this.slot = slot;
