@@ -33,17 +33,35 @@ export interface Case {
 /** Parses a file. Order: as written. Errors: Error naming the line and the step. */
 export function parseCases(text: string): Case[] {
   const cases: Case[] = [];
-  for (const [index, line] of text.split('\n').entries()) {
-    if (line.trim() === '' || line.startsWith('#')) continue;
-    cases.push(parseCase(line, index + 1));
+  for (const [index, raw] of text.split(/\r\n|\r|\n/).entries()) {
+    const line = raw.trim();
+    if (line !== '' && !line.startsWith('#')) cases.push(parseCase(line, index + 1));
   }
   return cases;
 }
 
 function parseCase(line: string, number: number): Case {
-  const [name = '', ...parts] = line.split(/\s+\|\s+/);
-  const steps = parts.map((part) => parseStep(part.trim(), number));
+  const bar = /(?:^|\s)\|(?:\s|$)/.exec(line);
+  const name = bar === null ? line : line.slice(0, bar.index);
+  const parts = bar === null ? [] : splitSteps(line.slice(bar.index + bar[0].length));
+  const steps = parts
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+    .map((part) => parseStep(part, number));
   return { line: number, name: name.trim(), sites: sitesOf(steps), steps };
+}
+
+/** Splits at bars between blanks, but not inside of quotes. */
+function splitSteps(text: string): string[] {
+  const steps: string[] = [];
+  let from = 0;
+  for (const match of text.matchAll(/(?<![^\s{,:])"(?:\\.|[^"\\])*"|(?<!\S)'[^']*'(?!\S)|(?<!\S)\|(?!\S)/g)) {
+    if (match[0] !== '|') continue;
+    steps.push(text.slice(from, match.index));
+    from = match.index + 1;
+  }
+  steps.push(text.slice(from));
+  return steps;
 }
 
 function sitesOf(steps: readonly Step[]): number {
@@ -64,16 +82,16 @@ function parseStep(text: string, line: number): Step {
   if (delta) return { kind: 'delta', number: Number(delta[1]), to: Number(delta[2]), text };
   const all = /^s(\d+)>s(\d+)$/.exec(text);
   if (all) return { kind: 'all', from: Number(all[1]), to: Number(all[2]), text };
-  const clock = /^s(\d+) clock ([+-]?\d+)$/.exec(text);
+  const clock = /^s(\d+)\s+clock\s+([+-]?\d+)$/.exec(text);
   if (clock) return { kind: 'clock', site: Number(clock[1]), ms: Number(clock[2]), text };
-  const free = /^s(\d+) free$/.exec(text);
+  const free = /^s(\d+)\s+free$/.exec(text);
   if (free) return { kind: 'free', site: Number(free[1]), text };
-  const expect = /^(?:s(\d+) +)?(\S+) = (.+)$/.exec(text);
+  const expect = /^(?:s(\d+)\s+)?("(?:\\.|[^"\\])*"|\S+)\s+=\s+(-|\w+\s*\{.*)$/.exec(text);
   if (expect) {
     const site = expect[1] === undefined ? undefined : Number(expect[1]);
-    return { kind: 'expect', site, key: expect[2] ?? '', view: (expect[3] ?? '').trim(), text };
+    return { kind: 'expect', site, key: unquoted(expect[2] ?? ''), view: (expect[3] ?? '').trim(), text };
   }
-  const command = /^s(\d+) +(.+)$/.exec(text);
+  const command = /^s(\d+)\s+(.+)$/.exec(text);
   if (command)
     return { kind: 'command', site: Number(command[1]), commands: parseCommands(command[2] ?? ''), text };
   throw new Error(`line ${line}: step '${text}' is not understood`);
@@ -89,7 +107,17 @@ function parseCommands(text: string): string[][] {
 }
 
 function unquoted(token: string): string {
-  if (token.length >= 2 && token.startsWith('"') && token.endsWith('"')) return String(JSON.parse(token));
+  if (token.length >= 2 && token.startsWith('"') && token.endsWith('"')) return unescaped(token.slice(1, -1));
   if (token.length >= 2 && token.startsWith("'") && token.endsWith("'")) return token.slice(1, -1);
   return token;
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', a: '\x07', f: '\f' };
+
+/** Escapes as redis-cli and JSON have them. */
+function unescaped(text: string): string {
+  return text.replace(/\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))/g, (_, unicode, byte, other) => {
+    const code: string | undefined = unicode ?? byte;
+    return code === undefined ? (ESCAPES[other] ?? other) : String.fromCharCode(Number.parseInt(code, 16));
+  });
 }

@@ -79,7 +79,7 @@ function expectation(
 
 function canonical(view: string): string {
   if (view === '-') return view;
-  const [, type = '', json = '', ttl] = /^(\w+) +(\{.*\})(?: +ttl +(-?\d+))?$/.exec(view) ?? [];
+  const [, type = '', json = '', ttl] = /^(\w+)\s*(\{.*\})(?:\s+ttl\s+(-?\d+))?$/.exec(view) ?? [];
   if (type === '') throw new Error(`the view '${view}' is not understood`);
   const fields: unknown = JSON.parse(json);
   return viewText(type, Object.entries(fields ?? {}), ttl === undefined ? undefined : Number(ttl));

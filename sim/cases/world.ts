@@ -82,9 +82,7 @@ export class World {
     const replies = executeArgs(site.store.keyspace, args, { now: site.clock.now() });
     const broken = replies
       .toString('latin1')
-      .match(
-        /(?:^|\n)-ERR (unknown command|wrong number|syntax error|unknown subcommand|'[^']*' is not)[^\r]*/,
-      );
+      .match(/(?:^|\n)-ERR (unknown command|unknown subcommand|'[^']*' is not)[^\r]*/);
     if (broken) throw new Error(broken[0].trim());
     const number = this.#made.length + 1;
     const deltas = site.store.outbox.take(Number.MAX_SAFE_INTEGER);
@@ -207,9 +205,14 @@ export function viewText(
   const sorted = [...fields].sort(([a], [b]) => (a < b ? -1 : 1));
   const body = sorted.map(
     ([field, value]) =>
-      `${JSON.stringify(field)}:${typeof value === 'number' ? String(value) : JSON.stringify(value)}`,
+      `${JSON.stringify(field)}:${typeof value === 'number' ? numberText(value) : JSON.stringify(value)}`,
   );
   return `${type} {${body.join(',')}}${ttlMs === undefined ? '' : ` ttl ${ttlMs}`}`;
+}
+
+/** JSON has no infinite numbers: `null` stands for both. */
+function numberText(value: number): string {
+  return Number.isFinite(value) ? String(value) : 'null';
 }
 
 function openSite(world: World, origin: number, logger: Logger): Site {

@@ -10,7 +10,7 @@ import { expiryCommands } from './expiry.ts';
 import { hashCommands } from './hashes.ts';
 import { hashPicks } from './hash-pick.ts';
 import { infoCommands } from './info.ts';
-import { keyCommands } from './keys.ts';
+import { allKeys, keyCommands } from './keys.ts';
 import { objectCommands } from './object.ts';
 import { pubsubCommands } from './pubsub.ts';
 import { scanCommands } from './scan.ts';
@@ -100,6 +100,12 @@ function printable(text: string): string {
 export function namedKeys(spec: CommandSpec, args: Arguments): string[] {
   if (spec.keys.length === 0) return [];
   return (keyPositions(spec, args) ?? []).map((at) => args.text(at));
+}
+
+/** The keys that a command of a unit names; FLUSHALL names what there is. */
+export function unitKeys(call: Call): readonly string[] {
+  const isFlush = call.spec.name === 'flushall' || call.spec.name === 'flushdb';
+  return isFlush ? allKeys(call.keyspace, '*') : namedKeys(call.spec, call);
 }
 
 /** The error of a write to a reserved name. undefined: none. */

@@ -3,7 +3,10 @@ import { type Clock, latin1Of, type Random, seededRandom, VALUE_BYTES_MAX } from
 import { ReplyWriter } from '../resp/index.ts';
 import type { Keyspace } from '../store/index.ts';
 import { Call, type CallContext } from './call.ts';
-import { check, namedKeys, reservedError, run } from './dispatch.ts';
+import { check, namedKeys, reservedError, run, unitKeys } from './dispatch.ts';
+
+/** The reply in place of a command that EXEC would not reach. */
+const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
 
 /** Where and when the commands run. */
 export interface ExecuteOptions {
@@ -16,7 +19,8 @@ export interface ExecuteOptions {
 }
 
 /**
- * Executes commands as one unit over all keys that they name: one command alone, several as MULTI/EXEC would.
+ * Executes commands as one unit over all keys that they name: one command alone, several as MULTI/EXEC would (none of
+ * them if one cannot be queued).
  * Result: the replies, one after the other, as RESP.
  */
 export function executeArgs(
@@ -31,10 +35,12 @@ export function executeArgs(
   keyspace.begin(options.now);
   try {
     for (const { call } of calls)
-      if (call !== undefined) for (const key of namedKeys(call.spec, call)) keyspace.name(key);
+      if (call !== undefined) for (const key of unitKeys(call)) keyspace.name(key);
+    const isBroken = calls.length > 1 && calls.some(({ call }) => call === undefined);
     for (const { call, error } of calls) {
       keyspace.command();
       if (call === undefined) reply.error(error);
+      else if (isBroken) reply.error(ABORTED);
       else void run(call);
     }
   } finally {

@@ -1,8 +1,7 @@
 // MULTI, EXEC, DISCARD, WATCH, UNWATCH: executed by the gateway itself, since they are about its connection.
 import type { ReplyWriter } from '../resp/index.ts';
 import { Call, type CallContext } from './call.ts';
-import { namedKeys, reservedError, run } from './dispatch.ts';
-import { allKeys } from './keys.ts';
+import { namedKeys, reservedError, run, unitKeys } from './dispatch.ts';
 import { endQueue, type Session, unwatchAll } from './session.ts';
 import type { CommandSpec } from './spec.ts';
 
@@ -115,12 +114,6 @@ function executeUnit(
     keyspace.end();
   }
   return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);
-}
-
-/** The keys that a command of a unit names; FLUSHALL names what there is. */
-function unitKeys(call: Call): readonly string[] {
-  const isFlush = call.spec.name === 'flushall' || call.spec.name === 'flushdb';
-  return isFlush ? allKeys(call.keyspace, '*') : namedKeys(call.spec, call);
 }
 
 function inUnit(call: Call, now: number): void | Promise<void> {
