@@ -61,7 +61,7 @@ async function main(): Promise<void> {
 /** Memory per key: the difference of resident sizes over distinct keys. */
 async function memory(mqkv: Server): Promise<void> {
   const before = residentBytes(mqkv);
-  while (Number(ask(mqkv.port, 'dbsize')) < KEYS * 0.99) fill(mqkv);
+  while (Number(ask(mqkv.port, 'dbsize')) < KEYS * 0.99) fill(mqkv, SHAPES[1]);
   await sleep(2_000);
   const keys = Number(ask(mqkv.port, 'dbsize'));
   const perKey = (residentBytes(mqkv) - before) / keys;

@@ -36,6 +36,8 @@ export const STOP_TIMEOUT_MS = 10_000;
 export const CONFIG_FILE_BYTES_MAX = 1024 * 1024;
 /** Unacknowledged messages of 64 KB on one peer link during its first full copy, live ones included. */
 export const PEER_SENDS_MAX = 32;
+/** Units: bytes written to a peer that does not answer; beyond it the link is closed, the next one begins with every key's state. */
+export const PEER_STALLED_BYTES_MAX = 64 * 1024 * 1024;
 /** Units: bytes. nsqd's default -max-msg-size; lowered when a broker tells a smaller one. */
 export const NSQ_MESSAGE_BYTES_MAX = 1024 * 1024;
 /** Units: bytes. Body of one MPUB: a fifth of nsqd's default -max-body-size, and enough to hide the round trip. */
@@ -80,8 +82,8 @@ export const ADMIN_CONNECTIONS_MAX = 256;
 export const PROFILE_SECONDS_MAX = 60;
 /** Elements that one random pick with repetition may ask for: each is at least six bytes of reply. */
 export const PICKS_MAX = 16 * 1024 * 1024;
-/** Units: bytes of sent messages kept for sites that notice a gap: about 40,000 plain writes of 64 bytes. */
-export const SENT_BYTES_MAX = 4 * 1024 * 1024;
+/** Units: bytes of sent messages kept for sites that notice a gap: about 20,000 plain writes of 64 bytes. */
+export const SENT_BYTES_MAX = 2 * 1024 * 1024;
 /** Sequences of one stream remembered as missing; more are lost until digests repair them. */
 export const MISSING_MAX = 4096;
 /** Missing sequences named in one heartbeat. */
