@@ -1,8 +1,10 @@
 // Frames of a peer link out of a byte stream: RESP arrays of bulk strings, or an error line.
 import { MqkvError, VALUE_BYTES_MAX } from '../../base/index.ts';
 
-/** A frame holds one envelope at most, and that no more than a value and its headers. */
-const FRAME_BYTES_MAX = VALUE_BYTES_MAX + 1024 * 1024;
+/** A message holds one envelope at most, and that no more than a value and its headers. */
+const MESSAGE_BYTES_MAX = VALUE_BYTES_MAX + 1024 * 1024;
+/** A greeting: names, ids and proofs. Nobody unknown makes a site keep more. */
+const GREETING_BYTES_MAX = 4096;
 const PARTS_MAX = 16;
 const LINE_BYTES_MAX = 4096;
 const CR = 13;
@@ -15,6 +17,12 @@ export class PeerFrames {
   #length = 0;
   /** Bytes needed before looking again makes sense: keeps large frames from being scanned at every chunk. */
   #needed = 1;
+  #bytesMax = GREETING_BYTES_MAX;
+
+  /** The other side has proven who it is: frames may be as large as messages. */
+  trust(): void {
+    this.#bytesMax = MESSAGE_BYTES_MAX;
+  }
 
   /** Owns: keeps `chunk` until its frames are taken. */
   feed(chunk: Buffer): void {
@@ -39,7 +47,7 @@ export class PeerFrames {
       const end = this.#line(bytes, at);
       if (end === undefined) return undefined;
       const size = number(bytes, at, end, 0x24);
-      if (size > FRAME_BYTES_MAX) throw malformed(`a part of ${size} bytes`);
+      if (size > this.#bytesMax) throw malformed(`a part of ${size} bytes`);
       at = end + 2 + size + 2;
       if (at > bytes.length) return this.#wait(at);
       parts.push(bytes.subarray(end + 2, end + 2 + size));

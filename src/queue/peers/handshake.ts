@@ -145,6 +145,7 @@ function nextFrame(socket: Socket, frames: PeerFrames, clock: Clock): Promise<re
       timer.cancel();
       socket.off('data', onData);
       socket.off('error', onError);
+      socket.off('end', onClose);
       socket.off('close', onClose);
       finish();
     };
@@ -169,6 +170,7 @@ function nextFrame(socket: Socket, frames: PeerFrames, clock: Clock): Promise<re
     );
     socket.on('data', onData);
     socket.on('error', onError);
+    socket.on('end', onClose);
     socket.on('close', onClose);
     // A socket handed over by the server may be paused.
     socket.resume();

@@ -8,14 +8,25 @@
 // Invariants
 //  L1  A send settles when its ACK came or the link is over; the next link begins with the whole state (DESIGN 6).
 //  L2  At most `receiveMax` delivered messages are unacknowledged; beyond that the socket is not read.
+//  L3  A peer that is silent for LINK_STALLED_MS holds up nobody else: its sends settle, since the connection either still
+//      delivers them or ends (L1); beyond PEER_STALLED_BYTES_MAX waiting for it the link is closed.
 import type { Socket } from 'node:net';
-import { type Clock, type Logger, messageOf, PEER_SENDS_MAX, type Timer } from '../../base/index.ts';
+import {
+  type Clock,
+  type Logger,
+  messageOf,
+  PEER_SENDS_MAX,
+  PEER_STALLED_BYTES_MAX,
+  type Timer,
+} from '../../base/index.ts';
 import { encodeCommand } from '../../resp/index.ts';
 import { PeerFrames } from './frames.ts';
 
 /** Units: ms. */
 const PING_MS = 1_000;
 export const LINK_SILENT_MS = 10_000;
+/** Three pings missed. */
+const LINK_STALLED_MS = 3_000;
 
 /** The other end. */
 export interface Peer {
@@ -60,6 +71,8 @@ export class Link {
     const { socket, clock } = options;
     socket.on('data', (chunk: Buffer) => this.#data(chunk));
     socket.on('error', (error) => options.logger.debug({ error: messageOf(error) }, 'peer link failed'));
+    // The server's sockets stay open on one side after the other has ended: a link has no use for that.
+    socket.on('end', () => this.close());
     socket.on('close', () => this.close());
     this.#ping = clock.every(PING_MS, () => this.#beat());
   }
@@ -102,7 +115,21 @@ export class Link {
     socket.uncork();
     this.sent++;
     this.bytesSent += body.length;
+    if (this.#stalled) return this.#sendStalled();
     return new Promise((resolve) => this.#waiting.set(id, resolve));
+  }
+
+  async #sendStalled(): Promise<void> {
+    if (this.#options.socket.writableLength > PEER_STALLED_BYTES_MAX) this.close();
+  }
+
+  get #stalled(): boolean {
+    return this.#silentMs > LINK_STALLED_MS;
+  }
+
+  /** Units: ms; 0 while this side does not read. */
+  get #silentMs(): number {
+    return this.#paused ? 0 : this.#options.clock.now() - this.#heardAtMs;
   }
 
   /** Room for another message of a bulk transfer, beside live ones. */
@@ -120,14 +147,19 @@ export class Link {
     this.#closed = true;
     this.#ping.cancel();
     this.#options.socket.destroy();
-    for (const resolve of this.#waiting.values()) resolve();
-    this.#waiting.clear();
+    this.#settleAll();
     this.#options.onClose(this);
   }
 
+  #settleAll(): void {
+    for (const resolve of this.#waiting.values()) resolve();
+    this.#waiting.clear();
+  }
+
   #beat(): void {
-    const { clock, socket, logger, peer } = this.#options;
-    if (clock.now() - this.#heardAtMs > LINK_SILENT_MS && !this.#paused) {
+    const { socket, logger, peer } = this.#options;
+    if (this.#stalled) this.#settleAll();
+    if (this.#silentMs > LINK_SILENT_MS) {
       logger.warn({ peer: peer.site, address: peer.address }, 'peer silent, link closed');
       this.close();
       return;

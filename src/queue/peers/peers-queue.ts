@@ -249,6 +249,7 @@ class DirectPeers implements PeersQueue {
     const { clock, logger } = this.#options;
     this.#links.get(end.peer.storeId)?.close();
     end.socket.setNoDelay(true);
+    end.frames.trust();
     const link = new Link({
       ...end,
       clock,

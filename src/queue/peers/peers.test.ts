@@ -5,6 +5,7 @@ import { seededRandom, silentLogger, systemClock } from '../../base/index.ts';
 import { encodeCommand } from '../../resp/index.ts';
 import type { QueueMessage } from '../queue.ts';
 import { PeerFrames } from './frames.ts';
+import { LINK_SILENT_MS } from './link.ts';
 import { openPeersQueue, type PeersQueue } from './peers-queue.ts';
 
 interface End {
@@ -156,6 +157,46 @@ describe('peer links', () => {
     expect(linked(a)).toBe(false);
     const right = await openEnd('r', [a.port], { secret: 'sixteen bytes ok' });
     await until(() => linked(right));
+  });
+
+  test('a peer that does not answer holds up the others for a few seconds only', async () => {
+    const a = await openEnd('a', []);
+    const b = await openEnd('bb', [a.port]);
+    const mute = connect(a.port, '127.0.0.1');
+    closers.push(() => void mute.destroy());
+    mute.write(encodeCommand(['MQKV.PEER', 'HELLO', '1', 'mute', 'id-mute', 'nonce', '']));
+    await once(mute, 'data');
+    mute.write(encodeCommand(['MQKV.PEER', 'PROOF', '']));
+    await once(mute, 'data');
+    await until(() => linked(b) && a.queue.brokers().length === 2);
+    const started = Date.now();
+    await a.queue.publish(Buffer.from('m'));
+    expect(b.got).toEqual(['m']);
+    expect(Date.now() - started).toBeLessThan(LINK_SILENT_MS - 3_000);
+    expect(a.queue.brokers()).toHaveLength(2);
+  }, 20_000);
+
+  test('a link ends when the other side has ended its half', async () => {
+    const a = await openEnd('a', []);
+    const half = connect({ port: a.port, host: '127.0.0.1', allowHalfOpen: true });
+    closers.push(() => void half.destroy());
+    half.write(encodeCommand(['MQKV.PEER', 'HELLO', '1', 'half', 'id-half', 'nonce', '']));
+    await once(half, 'data');
+    half.write(encodeCommand(['MQKV.PEER', 'PROOF', '']));
+    await until(() => linked(a));
+    half.end();
+    await until(() => !linked(a));
+  });
+
+  test('a stranger cannot make a site keep large frames', () => {
+    const frames = new PeerFrames();
+    const head = Buffer.from('*4\r\n$9\r\nMQKV.PEER\r\n$3\r\nMSG\r\n$1\r\n1\r\n$5000\r\n');
+    frames.feed(head);
+    expect(() => frames.next()).toThrow(/malformed peer frame: a part of 5000 bytes/);
+    const known = new PeerFrames();
+    known.trust();
+    known.feed(head);
+    expect(known.next()).toBeUndefined();
   });
 
   test('rubbish on the port or the link closes it', async () => {
