@@ -26,7 +26,7 @@ export async function serve(args: readonly string[]): Promise<number> {
   const site = await open(config, logger);
   warnOfOpenAdmin(config, logger);
   sayReady(site);
-  logger.info({ addresses: site.addresses, admin: site.adminAddress, pid: process.pid }, 'ready');
+  logger.info({ addresses: site.addresses, admin: site.adminAddress }, 'ready');
   logger.info({ signal: await stop }, 'stopping');
   process.once('SIGTERM', () => process.exit(1));
   process.once('SIGINT', () => process.exit(1));
@@ -51,6 +51,8 @@ async function open(config: Config, logger: Logger): Promise<Site> {
 
 async function close(site: Site, timeoutMs: number, logger: Logger): Promise<number> {
   let late = false;
+  // No timer of the site's clock keeps the process: without clients and brokers it would end before the outbox is out.
+  const alive = setInterval(() => {}, STOP_GRACE_MS);
   const limit = new Promise<void>((resolve) => {
     systemClock.after(timeoutMs + STOP_GRACE_MS, () => {
       late = true;
@@ -58,6 +60,7 @@ async function close(site: Site, timeoutMs: number, logger: Logger): Promise<num
     });
   });
   await Promise.race([site.close({ timeoutMs }), limit]);
+  clearInterval(alive);
   if (late) logger.error({ timeoutMs }, 'did not stop in time');
   else logger.info({}, 'stopped');
   return late ? 1 : 0;
@@ -97,7 +100,7 @@ function warnOfOpenAdmin(config: Config, logger: Logger): void {
 const SYSTEM_REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the address is in use',
   EADDRNOTAVAIL: 'this machine has no such address',
-  EACCES: 'not permitted',
+  EACCES: 'not permitted (a Unix socket: or no such folder)',
   ENOTFOUND: 'the host name is not known',
   EAI_AGAIN: 'the host name is not known',
   ENOENT: 'no such folder',

@@ -8,6 +8,7 @@
 //      are streams of their own.
 //  S5  While local writes come faster than they are sent, a batch goes at most every BUSY_PACE_MS on average: a burst starves
 //      neither clients nor links, marks collapse meanwhile (about 150,000 plain writes of 64 bytes a second). Else PACE_MS.
+import { setMaxListeners } from 'node:events';
 import {
   below,
   type Clock,
@@ -95,6 +96,8 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     this.#options = options;
+    // One listener a message under way, of which a large value has many.
+    setMaxListeners(0, this.#abort.signal);
     this.#stream = newStream(options.random);
     options.store.outbox.onMark = () => this.#schedule();
     if (options.store.outbox.pending > 0) this.#schedule();

@@ -100,6 +100,18 @@ describe.skipIf(skip)('sites over one nsqd', () => {
     await eventually('what was written meanwhile', async () => (await cb.get('n')) === '1000', 60_000);
   }, 150_000);
 
+  test('SIGTERM while the queue is down: waits for it up to --stop-timeout, then ends in order', async () => {
+    const url = 'nsq://127.0.0.1:1';
+    const one = await startMqkv(['--site', 'alone', '--queue', url, '--stop-timeout', '1s']);
+    closers.push(() => one.kill());
+    const c = await client(one);
+    await c.set('k', 'v');
+    const started = Date.now();
+    expect(await one.stop()).toBe(0);
+    expect(Date.now() - started).toBeGreaterThanOrEqual(900);
+    expect(one.log()).toContain('stopped with writes that no queue has accepted');
+  });
+
   test('consumer_stats shows what nsqd counts', async () => {
     const broker = await nsqd();
     const [a, b] = [await site('a', broker), await site('b', broker)];
