@@ -1,4 +1,6 @@
 // The gateway on a real server: connection state, transactions, pub/sub, passwords, reserved names, hooks.
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RawPeer, type LocalServer, startLocal } from '../../test/differential/peers.ts';
 import type { GatewayOptions } from './shared.ts';
@@ -223,4 +225,17 @@ describe('scans', () => {
       expect(calls).toBeGreaterThan(10);
     }
   });
+});
+
+describe('HTTP on the port', () => {
+  it.each(['POST / HTTP/1.1', 'Host: localhost'])(
+    '%s ends the connection, nothing after it is executed',
+    async (line) => {
+      await start();
+      const socket = connect(local?.port ?? 0, '127.0.0.1');
+      socket.write(`${line}\r\nSET k v\r\n`);
+      await once(socket, 'close');
+      expect(await heads(await open(), 'EXISTS k')).toEqual([':0']);
+    },
+  );
 });

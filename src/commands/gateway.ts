@@ -28,6 +28,10 @@ const WHILE_SUBSCRIBED: ReadonlySet<string> = new Set([
   'reset',
 ]);
 
+/** What an HTTP request shows to a reader of inline commands. A web page can make a browser send one with commands in its
+ *  body to a loopback port, so the connection ends there, as with Redis. */
+const HTTP_WORDS: ReadonlySet<string> = new Set(['post', 'host:']);
+
 /** The command face of one site. */
 export class Gateway implements Handler {
   readonly #shared: Shared;
@@ -122,7 +126,10 @@ export class Gateway implements Handler {
     const checked = check(args);
     this.#shared.statistics.commandsProcessed++;
     session.lastCommandAtMs = this.#now;
-    if (checked.spec === undefined) return this.#reject(session, reply, checked.error);
+    if (checked.spec === undefined) {
+      if (HTTP_WORDS.has(args.text(0).toLowerCase())) return this.#refuseHttp(session);
+      return this.#reject(session, reply, checked.error);
+    }
     const { spec } = checked;
     session.connection.lastCommand = spec.name;
     const refused = this.#refused(session, spec);
@@ -132,6 +139,12 @@ export class Gateway implements Handler {
     }
     const source = { ctx: this.#ctx, spec, reply, session, shared: this.#shared, batch, index };
     return this.#execute(session, new Call(source));
+  }
+
+  #refuseHttp({ connection }: Session): void {
+    const { logger } = this.#shared.options;
+    logger.warn({ client: connection.id, remoteAddress: connection.remoteAddress }, 'HTTP request refused');
+    connection.close();
   }
 
   #reject(session: Session, reply: ReplyWriter, error: string): void {
