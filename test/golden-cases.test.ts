@@ -46,8 +46,22 @@ describe('the language of golden cases', () => {
   });
 
   test('a step that is none, and a command that no site knows, are told', async () => {
-    await expect(outcome('x | bla')).rejects.toThrow("line 1: step 'bla' is not understood");
+    expect(await outcome('x | bla\ny | s0 SET a 1')).toEqual({
+      passed: 1,
+      failed: 1,
+      lines: ['line 1: x | bla: not understood'],
+    });
     expect((await outcome('x | s0 BLA a')).lines[0]).toMatch(/^line 1: x \| s0 BLA a: -ERR unknown command/);
+  });
+
+  test('a key that fits 16 KB comes back with its new expiry, a larger one by repair only', async () => {
+    const prolonged = (bytes: number, comesBack: boolean): string => {
+      const shown = `hash {"f":"${'x'.repeat(bytes)}"} ttl 59800`;
+      const freed = `s0 HSET a f ${'x'.repeat(bytes)}; PEXPIRE a 100 | sync | s1 PEXPIRE a 60000 | +200 | s0 free`;
+      return `x | ${freed} | sync | s0 a = ${comesBack ? shown : '-'} | s1 a = ${shown} | repair | a = ${shown}`;
+    };
+    const text = [prolonged(10_000, true), prolonged(20_000, false), prolonged(1_000_000, false)].join('\n');
+    expect(await outcome(text)).toEqual({ passed: 3, failed: 0, lines: [] });
   });
 
   test('a failed expectation fails only its case', async () => {

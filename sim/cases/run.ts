@@ -9,7 +9,7 @@ export interface Outcome {
   readonly failed: number;
 }
 
-/** Runs every case; `print` gets a line per failed expectation. Errors: Error where the text is not in the language. */
+/** Runs every case; `print` gets a line per failed expectation, or per step that is not in the language. */
 export async function runCases(text: string, print: (line: string) => void): Promise<Outcome> {
   let passed = 0;
   let failed = 0;
@@ -58,6 +58,8 @@ async function runStep(world: World, step: Step): Promise<string | undefined> {
     case 'free':
       world.free(step.site);
       return undefined;
+    case 'unknown':
+      return 'not understood';
     case 'expect':
       return expectation(world, step.site, step);
   }

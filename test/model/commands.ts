@@ -120,7 +120,9 @@ function increments(type: number, field: string, by: string | undefined, view: V
 
 function floats(type: number, field: string, by: string | undefined, view: View): Effect[] {
   const old = view.fields.get(field) ?? '0';
-  return old === '' || Number.isNaN(Number(old)) ? [] : [{ do: 'add', type, field, by: Number(by) }];
+  return old === '' || !Number.isFinite(Number(old) + Number(by))
+    ? []
+    : [{ do: 'add', type, field, by: Number(by) }];
 }
 
 function pairs(list: readonly string[]): [string, string][] {

@@ -192,7 +192,7 @@ function textIn(sum: Total): string {
 
 function numberOf(value: Content): Total | undefined {
   if (typeof value === 'number') return value;
-  if (typeof value !== 'string' || value === '' || Number.isNaN(Number(value))) return undefined;
+  if (typeof value !== 'string' || value === '' || !Number.isFinite(Number(value))) return undefined;
   const isInteger = /^-?\d+$/.test(value) && BigInt.asIntN(64, BigInt(value)) === BigInt(value);
   return isInteger ? BigInt(value) : Number(value);
 }

@@ -29,12 +29,16 @@ export function decide(args: readonly string[], show: Show, now: number): Effect
   return own({ rest, key, view: show(key), show, now });
 }
 
+/** Commands whose arguments are all keys. */
+const ALL_KEYS: ReadonlySet<string> = new Set(
+  'DEL UNLINK MGET EXISTS SINTER SUNION SDIFF SINTERSTORE SUNIONSTORE SDIFFSTORE'.split(' '),
+);
+
 /** Keys that a command names. */
 export function keysNamed(args: readonly string[]): string[] {
   const [name = '', key = '', second = ''] = args;
   if (name === 'MSET' || name === 'MSETNX') return args.slice(1).filter((_, i) => i % 2 === 0);
-  if (['DEL', 'UNLINK', 'MGET', 'EXISTS', 'SINTERSTORE', 'SUNIONSTORE', 'SDIFFSTORE'].includes(name))
-    return args.slice(1);
+  if (ALL_KEYS.has(name)) return args.slice(1);
   if (['ZUNIONSTORE', 'ZINTERSTORE', 'ZDIFFSTORE'].includes(name))
     return [key, ...args.slice(3, 3 + Number(second))];
   if (['RENAMENX', 'COPY', 'SMOVE', 'ZRANGESTORE'].includes(name)) return [key, second];
@@ -309,6 +313,13 @@ const COMMANDS: Readonly<Record<string, Decide>> = {
   RENAMENX: renamenx,
   COPY: copy,
   GET: read,
+  HLEN: read,
+  SCARD: read,
+  ZCARD: read,
+  STRLEN: read,
+  SINTER: read,
+  SUNION: read,
+  SDIFF: read,
   MGET: read,
   EXISTS: read,
   TTL: read,

@@ -5,7 +5,21 @@ import { DefinitionWorld } from './definition-world.ts';
 
 const KEYS = ['a', 'b', 'c'];
 const FIELDS = ['f', 'g', 'h'];
-const TEXTS = ['1', '5', 'x', '9223372036854775807', '-7', '0.5', '16777216'];
+const TEXTS = [
+  '1',
+  '5',
+  'x',
+  '9223372036854775807',
+  '-7',
+  '0.5',
+  '16777216',
+  '007',
+  '1e3',
+  'xyz',
+  '3.0',
+  '-0',
+  '+5',
+];
 const NUMBERS = ['1', '2', '-1', '3', '9223372036854775000', '7'];
 const FLOATS = ['0.25', '-1.5', '2', '1'];
 const TTLS_MS = ['1', '50', '100', '100', '500', '1000', '60000', '700000'];
@@ -40,7 +54,11 @@ const ANY: readonly Make[] = [
   (r, k, o) => ['MSET', k, pick(r, TEXTS), o, pick(r, TEXTS)],
   (r, k, o) => [pick(r, ['MSET', 'MSETNX']), k, '1', o, pick(r, TEXTS), k, '3'],
   (_, k, o) => ['MGET', k, o],
-  (r, k) => [pick(r, ['GET', 'TTL', 'TYPE', 'EXISTS', 'HGETALL', 'SMEMBERS']), k],
+  (r, k, o) => [pick(r, ['SINTER', 'SUNION', 'SDIFF', 'EXISTS']), o, k],
+  (r, k) => [
+    pick(r, ['GET', 'HLEN', 'SCARD', 'ZCARD', 'STRLEN', 'TTL', 'TYPE', 'EXISTS', 'HGETALL', 'SMEMBERS']),
+    k,
+  ],
 ];
 const TIMES: readonly Make[] = ANY.slice(0, 6);
 const STRINGS: readonly Make[] = [
@@ -95,6 +113,14 @@ const ZSETS: readonly Make[] = [
   (r, k, o) => [pick(r, ['ZUNIONSTORE', 'ZINTERSTORE', 'ZDIFFSTORE']), k, '2', k, o],
   (_, k, o) => ['ZRANGESTORE', k, o, '0', '1'],
 ];
+/** The many ways of two sites ahead of each other to take, give back and take again a key with a TTL. */
+const LIVES: readonly Make[] = [
+  (r, k) => ['HSET', k, field(r), '1'],
+  (r, k) => ['HDEL', k, field(r), field(r), field(r)],
+  (r, k) => ['HDEL', k, field(r), field(r)],
+  (r, k) => ['PEXPIRE', k, pick(r, ['300', '1000', '60000'])],
+  (r, k) => ['HINCRBY', k, field(r), '1'],
+];
 /** What a case favours; the rest comes in between. */
 const THEMES: readonly (readonly Make[])[] = [
   [...STRINGS, ...TIMES],
@@ -106,6 +132,7 @@ const THEMES: readonly (readonly Make[])[] = [
   [...STRINGS, ...HASHES, ...TIMES],
   [...STRINGS, ...HASHES, ...SETS, ...ZSETS, ...ANY],
   ANY,
+  LIVES,
 ];
 const ALL = [...STRINGS, ...HASHES, ...SETS, ...ZSETS, ...ANY, ...ANY];
 
@@ -139,7 +166,7 @@ class Generator {
   constructor(seed: number, totals: CaseTotals) {
     this.random = seededRandom(seed);
     this.totals = totals;
-    this.world = new DefinitionWorld(2 + below(this.random, 2));
+    this.world = new DefinitionWorld(2 + below(this.random, 3));
     this.steps = [`random ${seed}`];
     this.theme = pick(this.random, THEMES);
     this.keys = KEYS.slice(0, 1 + below(this.random, 3));
@@ -148,7 +175,7 @@ class Generator {
   make(): string {
     this.totals.cases++;
     while (below(this.random, 5) < 2) this.jump();
-    const steps = 4 + below(this.random, 16);
+    const steps = 4 + below(this.random, 4 + below(this.random, 26));
     for (let i = 0; i < steps; i++) this.step();
     this.sync();
     this.views();
