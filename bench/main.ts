@@ -72,8 +72,9 @@ async function memory(mqkv: Server): Promise<void> {
   await pauses(mqkv);
 }
 
-function fill(server: Server): void {
-  benchmark(server.port, { command: 'set', requests: KEYS * 2, pipeline: 512, clients: 512, keys: KEYS });
+function fill(server: Server, shape = SHAPES[0]): void {
+  const { pipeline = 512, clients = 512 } = shape ?? {};
+  benchmark(server.port, { command: 'set', requests: KEYS * 2, pipeline, clients, keys: KEYS });
 }
 
 function compare(redis: Server, mqkv: Server, load: Load & { readonly label: string }): void {
