@@ -247,7 +247,12 @@ function checkWhole(config: Config): void {
   if (config.subscribe.length > 0 && config.queue === undefined) {
     throw badValue('--subscribe needs --queue: without it nothing would carry the writes of this site');
   }
-  if (config.password !== undefined) return;
+  if (config.password !== undefined) {
+    if (config.queue?.kind !== 'peers' || config.secret !== undefined) return;
+    throw badValue(
+      '--queue peers:// with --password-file needs --secret-file too: without it any program on this machine could link and read all keys',
+    );
+  }
   const open = config.listen.find((address) => address.kind === 'tcp' && !isLoopback(address.host));
   if (open === undefined) return;
   throw badValue(

@@ -5,7 +5,7 @@ export const MQKV: readonly Row[] = [
   [
     'mqkv.peer',
     -2,
-    'admin noscript loading stale no_multi',
+    'admin noscript loading stale no_multi no_auth',
     '',
     'admin slow dangerous',
     '7.0.0',
