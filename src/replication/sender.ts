@@ -2,11 +2,11 @@
 //
 // Invariants
 //  S1  What was taken from the outbox stays in memory, as bytes, until the queue has accepted it or the sender closes.
-//  S2  At most PUBLISHES_IN_FLIGHT_MAX messages are under way; meanwhile marks collapse in the outbox (DESIGN 6).
+//  S2  At most PUBLISHES_IN_FLIGHT_MAX messages are under way, and no further one beside PUBLISHES_IN_FLIGHT_BYTES_MAX; meanwhile marks collapse in the outbox (DESIGN 6).
 //  S3  Sequences are given in the order of taking, from 1; a repeated publish repeats its sequence and bytes.
 //  S4  Every sequence of the stream went to the queue, so that a receiver may call a missing one a gap; full copies for one peer
 //      are streams of their own.
-//  S5  While local writes come faster than they are sent, a batch goes at most every BUSY_PACE_MS on average: a burst starves
+//  S5  While local writes come fast, a batch goes at most every BUSY_PACE_MS on average: a burst starves
 //      neither clients nor links, marks collapse meanwhile (about 150,000 plain writes of 64 bytes a second). Else PACE_MS.
 import { setMaxListeners } from 'node:events';
 import {
@@ -19,6 +19,7 @@ import {
   MqkvError,
   noteYoungGarbage,
   PUBLISH_BYTES_MAX,
+  PUBLISHES_IN_FLIGHT_BYTES_MAX,
   PUBLISHES_IN_FLIGHT_MAX,
   type Random,
   randomHex,
@@ -43,8 +44,8 @@ const BATCH_OPEN_MS = 1;
 /** Units: ms of time that one batch costs (S5); up to PUBLISHES_IN_FLIGHT_MAX of them are saved up. */
 const PACE_MS = 1;
 const BUSY_PACE_MS = 4;
-/** Marks that came since the last batch, beside a backlog, from which on the site is busy. */
-const BUSY_MARKS = 256;
+/** Marks that came since the last batch from which on the site is busy. */
+const BUSY_MARKS = 64;
 /** Units: ms. First and longest pause between tries at the same message. */
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 2_000;
@@ -216,18 +217,23 @@ export class Sender {
     const paceMs = this.#isBusy ? BUSY_PACE_MS : PACE_MS;
     const oldest = now - paceMs * PUBLISHES_IN_FLIGHT_MAX;
     this.#paidUntilMs = Math.max(oldest, Math.min(this.#paidUntilMs, now + paceMs));
-    while (this.#inFlight < PUBLISHES_IN_FLIGHT_MAX && this.#paidUntilMs <= now) {
+    while (this.#hasRoom && this.#paidUntilMs <= now) {
       const sections = this.#next();
       if (sections.length === 0) break;
       this.#paidUntilMs += paceMs;
       void this.#send(sections.flat());
     }
     this.#backlog = this.#options.store.outbox.pending;
-    if (this.#inFlight < PUBLISHES_IN_FLIGHT_MAX && this.#isWaiting) this.#schedule();
+    if (this.#hasRoom && this.#isWaiting) this.#schedule();
+  }
+
+  /** S2. */
+  get #hasRoom(): boolean {
+    return this.#inFlight < PUBLISHES_IN_FLIGHT_MAX && this.#inFlightBytes < PUBLISHES_IN_FLIGHT_BYTES_MAX;
   }
 
   get #isBusy(): boolean {
-    return this.#backlog > 0 && this.#options.store.outbox.pending - this.#backlog > BUSY_MARKS;
+    return this.#options.store.outbox.pending - this.#backlog > BUSY_MARKS;
   }
 
   get #isWaiting(): boolean {
