@@ -22,6 +22,8 @@ export const FRAGMENT_BYTES_MAX = 1024 * 1024 * 1024;
 export const FRAGMENTS_MAX = 65_536;
 /** Envelopes published and not yet accepted at one time: 16 x 64 KB fill a link of 1 Gbit/s at 8 ms. */
 export const PUBLISHES_IN_FLIGHT_MAX = 16;
+/** Units: bytes of them: large values would else be held sixteen times beside the store's own copies. */
+export const PUBLISHES_IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024;
 /** Messages delivered and not yet acknowledged; merging is quick, so a few hide the way to the broker. */
 export const CONSUMER_IN_FLIGHT_MAX = 64;
 /** Streams (sending processes) whose sequences are remembered; the least recently heard is forgotten. */

@@ -142,6 +142,22 @@ describe('sender', () => {
     await sender.close(0);
   });
 
+  test('S2: beside large values nothing further is taken', async () => {
+    const store = fakeStore(1);
+    const queue = fakeQueue(100_000_000);
+    queue.hold = true;
+    const sender = senderOf(store, queue);
+    const large = 'x'.repeat(33 * 1024 * 1024);
+    for (let i = 0; i < 4; i++) store.mark(large);
+    await until(() => sender.stats().inFlight === 2);
+    expect(store.outbox.pending).toBe(2);
+    queue.hold = false;
+    queue.release();
+    await until(() => sender.empty);
+    expect(queue.published).toHaveLength(4);
+    await sender.close(0);
+  });
+
   test('fragments what the queue does not take whole; the receiver puts it together in any order', async () => {
     const store = fakeStore(7);
     const queue = fakeQueue(1000);
