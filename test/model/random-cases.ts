@@ -133,6 +133,7 @@ const THEMES: readonly (readonly Make[])[] = [
   [...STRINGS, ...HASHES, ...SETS, ...ZSETS, ...ANY],
   ANY,
   LIVES,
+  LIVES,
 ];
 const ALL = [...STRINGS, ...HASHES, ...SETS, ...ZSETS, ...ANY, ...ANY];
 
@@ -169,12 +170,14 @@ class Generator {
     this.world = new DefinitionWorld(2 + below(this.random, 3));
     this.steps = [`random ${seed}`];
     this.theme = pick(this.random, THEMES);
-    this.keys = KEYS.slice(0, 1 + below(this.random, 3));
+    this.keys = KEYS.slice(0, this.theme === LIVES ? 1 : 1 + below(this.random, 3));
   }
 
   make(): string {
     this.totals.cases++;
+    if (below(this.random, 3) === 0) this.setAhead();
     while (below(this.random, 5) < 2) this.jump();
+    if (this.theme === LIVES && below(this.random, 2) === 0) this.openLife();
     const steps = 4 + below(this.random, 4 + below(this.random, 26));
     for (let i = 0; i < steps; i++) this.step();
     this.sync();
@@ -205,14 +208,18 @@ class Generator {
     else this.oneView(this.site(), pick(this.random, this.keys));
   }
 
-  command(): void {
-    const site = this.site();
-    const lines = [this.line()];
-    while (below(this.random, 5) === 0) lines.push(this.line());
+  run(site: number, lines: readonly string[][]): void {
     this.totals.commands += lines.length;
     if (lines.length > 1) this.totals.units++;
     this.steps.push(`s${site} ${lines.map((line) => line.join(' ')).join('; ')}`);
     this.world.run(site, lines);
+  }
+
+  command(): void {
+    const site = this.site();
+    const lines = [this.line()];
+    while (below(this.random, 5) === 0) lines.push(this.line());
+    this.run(site, lines);
     if (below(this.random, 2) === 0) this.oneView(site, pick(this.random, this.keys));
   }
 
@@ -228,9 +235,28 @@ class Generator {
     this.world.pass(ms);
   }
 
-  jump(): void {
-    const site = this.site();
-    const ms = pick(this.random, JUMPS_MS);
+  /** All sites but the first ahead by the same: what they write lies beyond the ends of its TTLs. */
+  setAhead(): void {
+    const ms = pick(this.random, [600, 1000, 2000, 600000]);
+    for (let site = 1; site < this.world.sites.length; site++) this.jump(site, ms);
+  }
+
+  /** A TTL at the first site, and what lies beyond its end from the others before and after a write of the first. */
+  openLife(): void {
+    this.setAhead();
+    this.run(0, [
+      ['HSET', 'a', field(this.random), '1'],
+      ['PEXPIRE', 'a', '1000'],
+    ]);
+    this.run(1, [['HSET', 'a', field(this.random), '2']]);
+    this.deliverAll(1, 0);
+    this.run(0, [this.line()]);
+    this.run(this.world.sites.length - 1, [['HSET', 'a', field(this.random), '3']]);
+    if (below(this.random, 2) === 0) this.sync();
+    this.views();
+  }
+
+  jump(site = this.site(), ms = pick(this.random, JUMPS_MS)): void {
     this.steps.push(`s${site} clock ${ms}`);
     this.world.jump(site, ms);
   }
@@ -245,8 +271,7 @@ class Generator {
     this.world.deliver(number, to);
   }
 
-  deliverAll(): void {
-    const [from, to] = [this.site(), this.site()];
+  deliverAll(from = this.site(), to = this.site()): void {
     this.steps.push(`s${from}>s${to}`);
     this.world.deliverAll(from, to);
   }
