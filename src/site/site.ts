@@ -203,12 +203,9 @@ class OpeningSite implements Site {
     const { sender, receiver, membership } = replication ?? {};
     const fields: [string, string | number][] = [
       ['site', this.#config.site],
-      ['store_id', this.#store.id],
-      ['origin', this.#store.origin],
       ['queue', this.#queues[0]?.queue.name ?? 'none'],
       ['peers_linked', linked],
       ['sites_known', membership?.members().length ?? 0],
-      ['outbox_pending', this.#store.outbox.pending],
       ['outbox_empty', sender?.empty === false ? 0 : 1],
       ['envelopes_sent', sender?.stats().envelopes ?? 0],
       ['envelopes_received', receiver?.stats().envelopes ?? 0],

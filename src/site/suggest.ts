@@ -6,7 +6,7 @@ export function nearest(word: string, names: readonly string[]): string | undefi
   let best: string | undefined;
   let bestEdits = bound + 1;
   for (const name of names) {
-    const edits = distance(word.toLowerCase().slice(0, 64), name);
+    const edits = distance(word.toLowerCase().slice(0, 64), name.toLowerCase());
     if (edits < bestEdits) {
       best = name;
       bestEdits = edits;

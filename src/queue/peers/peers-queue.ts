@@ -179,7 +179,7 @@ class DirectPeers implements PeersQueue {
 
   async close(): Promise<void> {
     const ended = this.#scope.close();
-    for (const link of [...this.#links.values()]) link.close();
+    for (const link of this.#links.values()) link.close();
     for (const socket of this.#early) socket.destroy();
     await ended;
   }
