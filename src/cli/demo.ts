@@ -72,7 +72,7 @@ function startChild(site: DemoSite, next: DemoSite): ChildProcess {
     admin: `127.0.0.1:${site.adminPort}`,
     store: 'memory:',
     queue: `peers://127.0.0.1:${next.port}`,
-    'log-level': 'warn',
+    'log-level': 'error',
     'stop-timeout': '2s',
   };
   const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
