@@ -2,5 +2,10 @@ import { defineConfig } from 'vitest/config';
 
 // Unit tests stand beside the code; what crosses folders is in test/ (e2e has a runner of its own: test/run.ts).
 export default defineConfig({
-  test: { include: ['src/**/*.test.ts', 'test/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000, pool: 'forks' },
+  test: {
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    pool: 'forks',
+  },
 });

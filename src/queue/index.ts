@@ -1,2 +1,9 @@
 // The folder's door: the interface only. Adapters have doors of their own (`queue/nsq`, …), opened by site/ alone.
-export type { BrokerState, BrokerStats, Queue, QueueCapabilities, QueueMessage, QueueStats } from './queue.ts';
+export type {
+  BrokerState,
+  BrokerStats,
+  Queue,
+  QueueCapabilities,
+  QueueMessage,
+  QueueStats,
+} from './queue.ts';

@@ -77,7 +77,10 @@ export interface Queue extends AsyncDisposable {
    * Starts consuming, once; reconnects for ever until `close`. Never rejects because a broker is away: it goes on
    * trying. At most `maxInFlight` messages are unacknowledged at any time.
    */
-  subscribe(handler: (message: QueueMessage) => void, options: { readonly maxInFlight: number }): Promise<void>;
+  subscribe(
+    handler: (message: QueueMessage) => void,
+    options: { readonly maxInFlight: number },
+  ): Promise<void>;
   /** What the brokers themselves count, asked now. Never rejects: an unreachable broker is a row with `error`. */
   stats(): Promise<QueueStats>;
   /** As seen from this process, without asking anyone. */

@@ -73,7 +73,14 @@ export interface Keyspace {
   readonly found: Found;
   /** Hot: overwrites with a string (rule 5 and put). `at`: Unix ms of its expiry, or 0 for none. A unit of its own
    *  when none was begun. */
-  setString(source: Uint8Array, keyStart: number, keyEnd: number, valueStart: number, valueEnd: number, at: number): void;
+  setString(
+    source: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    valueStart: number,
+    valueEnd: number,
+    at: number,
+  ): void;
 
   /** A string's bytes (Owns: the caller may keep, not change). undefined: no such key. Only where type() is string or 0. */
   getString(key: Latin1): Buffer | undefined;

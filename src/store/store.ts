@@ -61,4 +61,3 @@ export interface Store extends AsyncDisposable {
   stats(): StoreStats;
   close(): Promise<void>;
 }
-
