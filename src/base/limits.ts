@@ -91,4 +91,4 @@ export const MISSING_MAX = 4096;
 /** Missing sequences named in one heartbeat. */
 export const MISSING_ASKED_MAX = 256;
 /** Units: bytes of short-lived Buffers after which the young generation is collected. */
-export const YOUNG_GARBAGE_BYTES_MAX = 4 * 1024 * 1024;
+export const YOUNG_GARBAGE_BYTES_MAX = 2 * 1024 * 1024;
