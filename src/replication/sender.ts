@@ -84,7 +84,6 @@ export class Sender {
   #paidUntilMs = 0;
   /** Marks left by the last batch. */
   #backlog = 0;
-  #paused = false;
   #heartbeatUnderWay = false;
   #envelopes = 0;
   #bytes = 0;
@@ -168,12 +167,6 @@ export class Sender {
     }
   }
 
-  /** Stops (or goes on) publishing deltas: `MQKV.FREEZE out`. */
-  pause(paused: boolean): void {
-    this.#paused = paused;
-    if (!paused) this.#flush();
-  }
-
   /** Publishes what is marked, for at most `timeoutMs`, then stops. Result: whether all of it was accepted. */
   async close(timeoutMs: number): Promise<boolean> {
     this.#flush();
@@ -201,7 +194,7 @@ export class Sender {
   }
 
   #schedule(): void {
-    if (this.#timer !== undefined || this.#paused || this.#abort.signal.aborted) return;
+    if (this.#timer !== undefined || this.#abort.signal.aborted) return;
     const { clock } = this.#options;
     const waitMs = Math.min(BUSY_PACE_MS, Math.max(BATCH_OPEN_MS, this.#paidUntilMs - clock.now()));
     this.#timer = clock.after(waitMs, () => {
@@ -212,7 +205,7 @@ export class Sender {
 
   /** Sends what the pace and the window allow, then schedules the rest. */
   #flush(): void {
-    if (this.#paused || this.#abort.signal.aborted) return;
+    if (this.#abort.signal.aborted) return;
     const now = this.#options.clock.now();
     const paceMs = this.#isBusy ? BUSY_PACE_MS : PACE_MS;
     const oldest = now - paceMs * PUBLISHES_IN_FLIGHT_MAX;

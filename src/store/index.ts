@@ -1,3 +1,3 @@
 // The folder's door: the interfaces. Stores have doors of their own (`store/embedded`), opened by site/ alone.
 export type { Found, HashView, Keyspace, SetView, ZsetView } from './keyspace.ts';
-export type { ClientState, MergeResult, Outbox, Store, StoreStats } from './store.ts';
+export type { MergeResult, Outbox, Store, StoreStats } from './store.ts';

@@ -1,14 +1,6 @@
 // The boundary to a store: where both write paths meet. Nothing else changes data.
 import type { CommandBatch } from '../resp/index.ts';
 
-/** What a store knows of the client whose command it executes. */
-export interface ClientState {
-  /** RESP protocol of the connection. */
-  readonly protocol: 2 | 3;
-  /** Set by the store when a watched key has changed; EXEC then answers null. */
-  watchBroken: boolean;
-}
-
 /** Numbers that a merge reports. */
 export interface MergeResult {
   /** Keys whose state changed. */
