@@ -1,0 +1,22 @@
+// The parsed form of a `redis://`, `redis+sentinel://` or `redis+cluster://` URL: what the store needs to reach its Redis.
+
+/** Where one server listens: TCP, or a Unix socket. */
+export type RedisAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+
+/** Which Redis is the store and how it is reached. Shape: `addresses` are the sentinels for 'sentinel', seeds for 'cluster', one address for 'standalone'. */
+export interface RedisUrl {
+  readonly kind: 'redis';
+  readonly mode: 'standalone' | 'sentinel' | 'cluster';
+  readonly addresses: readonly RedisAddress[];
+  /** The name under which the sentinels know the master; with 'sentinel' only. */
+  readonly masterName?: string | undefined;
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+  /** The database number; 0 on a cluster. */
+  readonly db: number;
+  readonly tls: boolean;
+  /** Reads may be answered by the nearest healthy replica (`?read=replica`). */
+  readonly readReplica: boolean;
+  readonly sentinelUser?: string | undefined;
+  readonly sentinelPassword?: string | undefined;
+}
