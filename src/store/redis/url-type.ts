@@ -3,6 +3,17 @@
 /** Where one server listens: TCP, or a Unix socket. */
 export type RedisAddress = { readonly host: string; readonly port: number } | { readonly path: string };
 
+/** How TLS connections to Redis (and its sentinels) are made. The files are PEM; their names until the store opens. */
+export interface RedisTls {
+  /** Certificate authorities; undefined: those of the system. */
+  readonly caFile?: string | undefined;
+  /** The client's certificate and its key; both or none. */
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+  /** Whether the server's certificate is checked. */
+  readonly verify: boolean;
+}
+
 /** Which Redis is the store and how it is reached. Shape: `addresses` are the sentinels for 'sentinel', seeds for 'cluster', one address for 'standalone'. */
 export interface RedisUrl {
   readonly kind: 'redis';
@@ -15,6 +26,8 @@ export interface RedisUrl {
   /** The database number; 0 on a cluster. */
   readonly db: number;
   readonly tls: boolean;
+  /** With `tls` only; undefined: the system's authorities, checked. */
+  readonly tlsOptions?: RedisTls | undefined;
   /** Reads may be answered by the nearest healthy replica (`?read=replica`). */
   readonly readReplica: boolean;
   readonly sentinelUser?: string | undefined;
