@@ -1,9 +1,16 @@
 // The brokers that tests start: real ones, on free loopback ports, with own data folders.
+export {
+  type ClusterNode,
+  type RedisCluster,
+  type RedisClusterOptions,
+  startRedisCluster,
+} from './cluster.ts';
 export { type Nsqd, type NsqdBroker, type NsqdOptions, startNsqd, startNsqlookupd } from './nsq.ts';
 export { eventually, freePorts, isListening } from './ports.ts';
 export { type Broker, type BrokerSpec, startBroker } from './process.ts';
 export { type Proxy, startProxy } from './proxy.ts';
 export { startRedis } from './redis.ts';
+export { openControl, type RedisControl } from './redis-control.ts';
 export {
   type BrokerCommand,
   brokersDir,
