@@ -4,6 +4,7 @@ export { type Clock, sleep, systemClock, type Timer } from './clock.ts';
 export { assert, MqkvError, messageOf } from './errors.ts';
 export * from './limits.ts';
 export { type Logger, silentLogger } from './logger.ts';
+export { isLoopback } from './loopback.ts';
 export { below, type Random, randomHex, randomOrigin, seededRandom, systemRandom } from './random.ts';
 export { openScope, type Scope } from './scope.ts';
 export { boundYoungGeneration, noteYoungGarbage } from './young-garbage.ts';

@@ -92,3 +92,5 @@ export const MISSING_MAX = 4096;
 export const MISSING_ASKED_MAX = 256;
 /** Units: bytes of short-lived Buffers after which the young generation is collected. */
 export const YOUNG_GARBAGE_BYTES_MAX = 2 * 1024 * 1024;
+/** Units: ms. Default of --horizon: how long a deleted or expired key is remembered, so that late deltas stay dead (DESIGN 3). */
+export const HORIZON_MS = 24 * 60 * 60_000;

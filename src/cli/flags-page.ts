@@ -8,7 +8,7 @@ export function flagsPage(): string {
   const later = Object.entries(LATER_OPTIONS).map(([name, { feature }]) => `- \`--${name}\`: ${feature}`);
   return `# Flags of \`mqkv serve\`
 
-Written by \`npm run docs\` from the table in \`src/site/config.ts\`. Each flag is also a variable in the environment and, by its name
+Written by \`npm run docs\` from the table in \`src/site/options.ts\`. Each flag is also a variable in the environment and, by its name
 without dashes, a key in the TOML file of \`--config\`. Flags win over the environment, the environment wins over the file. Unknown
 flags and keys are refused with a suggestion; unknown \`MQKV_…\` variables are only warned of.
 

@@ -110,6 +110,24 @@ describe('defaults and precedence', () => {
   });
 });
 
+describe('a Redis as the store', () => {
+  it('takes its options, and has their defaults', async () => {
+    expect(await load(['--store', 'redis://h'])).toMatchObject({
+      store: { kind: 'redis', mode: 'standalone', addresses: [{ host: 'h', port: 6379 }] },
+      cacheBytesMax: undefined,
+      foreignWrites: 'report',
+      horizonMs: 86_400_000,
+    });
+    const flags = ['--cache=64mb', '--foreign-writes=adopt', '--horizon=15m'];
+    expect(await load(['--store', 'unix:/run/redis.sock', ...flags])).toMatchObject({
+      store: { kind: 'redis', addresses: [{ path: '/run/redis.sock' }] },
+      cacheBytesMax: 64 * 2 ** 20,
+      foreignWrites: 'adopt',
+      horizonMs: 900_000,
+    });
+  });
+});
+
 describe('refusals of flags', () => {
   const rows: readonly (readonly [args: string[], message: string])[] = [
     [['--lisen', 'x'], 'unknown flag "--lisen"; did you mean "--listen"?'],
@@ -121,10 +139,17 @@ describe('refusals of flags', () => {
     [['--site', '--admin', 'off'], '"--site" needs a value: --site NAME'],
     [['extra'], 'unexpected argument "extra"; flags begin with --'],
     [['--', 'x'], 'unexpected argument "--"'],
-    [['--cache', '64mb'], '"--cache" is not available yet: this version has not got the near cache'],
     [
-      ['--horizon=24h'],
-      '"--horizon" is not available yet: this version has not got forgetting of tombstones',
+      ['--cache', '64mb'],
+      '--cache needs a Redis as --store: the embedded store already answers from this process',
+    ],
+    [
+      ['--store', 'memory:', '--horizon=24h'],
+      '--horizon needs a Redis as --store: the embedded store does not forget deletions yet',
+    ],
+    [
+      ['--outbox-max', '1mb'],
+      '"--outbox-max" is not available yet: this version has not got the bound of the outbox',
     ],
     [
       ['--max-memory', '1gb'],
@@ -136,7 +161,7 @@ describe('refusals of flags', () => {
     ],
     [
       ['--foreign-writes', 'adopt'],
-      '"--foreign-writes" is not available yet: this version has not got detection of foreign writes',
+      '--foreign-writes needs a Redis as --store: nobody else writes to the embedded store',
     ],
     [
       ['--local-channels', 'a*'],
@@ -153,6 +178,7 @@ describe('refusals of values', () => {
   const SIZE = 'must be a size such as 64mb, 512MiB or 1gb, from 1kb to 512mb';
   const DURATION = 'must be a duration such as 500ms, 10s or 24h, from 0s to 1h';
   const NOW = 'this version has nsq: and peers:';
+  const STORES = 'this version has memory:, redis:, rediss:, unix:, redis+sentinel: and redis+cluster:';
   const rows: readonly (readonly [flag: string, value: string, message: string])[] = [
     ['listen', '6389', `${LISTEN}; did you mean "127.0.0.1:6389"?`],
     ['listen', ':6389', `${LISTEN}; did you mean "127.0.0.1:6389"?`],
@@ -166,8 +192,12 @@ describe('refusals of values', () => {
     ['site', 'a b', 'must be 1 to 64 of A-Z a-z 0-9 . _ -'],
     ['site', 'x'.repeat(65), 'must be 1 to 64 of A-Z a-z 0-9 . _ -'],
     ['store', 'memory:x', 'must be "memory:" with nothing after the colon'],
-    ['store', 'memry:', 'has no known scheme; this version has memory:; did you mean "memory:"?'],
-    ['store', 'file:/data', 'is not available yet; this version has memory:'],
+    ['store', 'memry:', `has no known scheme; ${STORES}; did you mean "memory:"?`],
+    ['store', 'file:/data', `is not available yet; ${STORES}`],
+    ['store', 'redis://h:1/x', 'holds the database "x"; allowed is a number from 0 to 65535'],
+    ['cache', '1kb', 'must be a size such as 64mb, 512MiB or 1gb, from 1mb to 64gb'],
+    ['foreign-writes', 'adpot', 'must be one of report, adopt; did you mean "adopt"?'],
+    ['horizon', '10s', 'must be a duration such as 500ms, 10s or 24h, from 1m to 365d'],
     ['queue', 'nats://h', `is not available yet; ${NOW}`],
     ['queue', 'kafka://h:9092', `is not available yet; ${NOW}`],
     ['queue', 'redis-streams://h', `is not available yet; ${NOW}`],
@@ -208,8 +238,8 @@ describe('refusals of values', () => {
   });
 
   it('hides a password in a URL, and says where a value stands', async () => {
-    const message = await refusal([], { MQKV_STORE: 'redis://user:hush@h:1' });
-    expect(message).toBe('MQKV_STORE "redis://user:***@h:1" is not available yet; this version has memory:');
+    const message = await refusal([], { MQKV_STORE: 'redis://user:h/u:s@h@h:1/x/y?password=hush' });
+    expect(message).toContain('MQKV_STORE "redis://user:***@h:1/x/y?password=***" must be redis://');
   });
 });
 
@@ -278,7 +308,10 @@ describe('the config file', () => {
   const rows: readonly (readonly [toml: string, message: string | RegExp])[] = [
     ['lisen = "x"', /^unknown key in .*bad\.toml "lisen"; did you mean "listen"\?$/],
     ['max_value = "1mb"', /^unknown key in .*bad\.toml "max_value"; did you mean "max-value"\?$/],
-    ['cache = "1mb"', '"cache" is not available yet: this version has not got the near cache'],
+    [
+      'outbox-max = "1mb"',
+      '"outbox-max" is not available yet: this version has not got the bound of the outbox',
+    ],
     ['[site]\nx = 1', /bad\.toml: site must be a string: 1 to 64 of/],
     ['site = ["a"]', /bad\.toml: site must be a string: 1 to 64 of/],
     ['listen = ["127.0.0.1:1", 2]', /bad\.toml: listen must be a string or a list of strings: HOST:PORT/],
@@ -303,7 +336,7 @@ describe('the environment', () => {
     const env = {
       MQKV_LISEN: 'x',
       MQKV_PORT_6389_TCP: 'y',
-      MQKV_CACHE: '1mb',
+      MQKV_MAX_MEMORY: '1mb',
       MQKV_max_value: '1mb',
       OTHER: 'z',
     };
@@ -312,7 +345,7 @@ describe('the environment', () => {
     expect(unknownVariables).toEqual([
       { variable: 'MQKV_LISEN', hint: 'did you mean "MQKV_LISTEN"?' },
       { variable: 'MQKV_PORT_6389_TCP', hint: 'no option has this name' },
-      { variable: 'MQKV_CACHE', hint: 'not available yet' },
+      { variable: 'MQKV_MAX_MEMORY', hint: 'not available yet' },
       { variable: 'MQKV_max_value', hint: 'did you mean "MQKV_MAX_VALUE"?' },
     ]);
   });

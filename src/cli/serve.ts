@@ -1,13 +1,14 @@
 // `mqkv serve`: one site until a signal ends it.
 import {
   boundYoungGeneration,
+  isLoopback,
   type Logger,
   MqkvError,
   messageOf,
   systemClock,
   systemRandom,
 } from '../base/index.ts';
-import { type Config, formatAddress, isLoopback, openSite, type Site } from '../site/index.ts';
+import { type Config, formatAddress, openSite, type Site } from '../site/index.ts';
 import { loadConfig } from './load.ts';
 import { openLogger } from './logger.ts';
 import { version } from './version.ts';

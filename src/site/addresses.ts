@@ -46,13 +46,6 @@ export function formatAddress(address: HostPort | ListenAddress): string {
   return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }
 
-/** Whether only this machine can connect there. A name other than localhost may be anything: false. */
-export function isLoopback(host: string): boolean {
-  if (isIPv4(host)) return host.startsWith('127.');
-  if (isIPv6(host)) return /^(::1|(0+:){7}0*1|::ffff:127\..*)$/i.test(host);
-  return host.toLowerCase() === 'localhost';
-}
-
 function splitHostPort(text: string): HostPort | undefined {
   const [, bracketed, name, digits = ''] =
     /^(?:\[([^\]]+)\]|([A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})?)):(\d{1,5})$/.exec(text) ?? [];
@@ -63,7 +56,8 @@ function splitHostPort(text: string): HostPort | undefined {
   return name === undefined || (numeric && !isIPv4(name)) ? undefined : { host: name, port };
 }
 
-function unixPath(path: string): string {
+/** Checks the path of a Unix socket. Errors: MqkvError `BAD_VALUE`. */
+export function unixPath(path: string): string {
   const bytes = Buffer.byteLength(path);
   if (bytes > 0 && bytes <= UNIX_PATH_BYTES_MAX && !path.includes('\0')) return path;
   throw badValue(`must be unix:PATH with a path of 1 to ${UNIX_PATH_BYTES_MAX} bytes`);

@@ -1,27 +1,25 @@
 // The folder's door.
-export { formatAddress, type HostPort, isLoopback, type ListenAddress } from './addresses.ts';
+export { formatAddress, type HostPort, type ListenAddress } from './addresses.ts';
+export { buildConfig, type Config, type ConfigFiles, makeConfig, secretBytes } from './config.ts';
 export {
-  buildConfig,
-  type Config,
-  type ConfigFiles,
   envName,
   LATER_OPTIONS,
   type LogLevel,
-  makeConfig,
   type Option,
   OPTIONS,
   type OptionName,
-  secretBytes,
   type Settings,
-} from './config.ts';
+} from './options.ts';
 export { nearest, suggestion } from './suggest.ts';
 export {
+  type MemoryUrl,
   type NsqUrl,
   parseQueueUrl,
   parseStoreUrl,
   parseSubscribeUrl,
   type PeersUrl,
   type QueueUrl,
+  type RedisUrl,
   type StoreUrl,
   withoutPassword,
 } from './urls.ts';

@@ -1,5 +1,13 @@
 // Wires one site from a Config: store, command table, server, queue, replication, admin; starts and stops them in order.
-import { bytesOf, type Clock, type Latin1, latin1Of, type Logger, type Random } from '../base/index.ts';
+import {
+  bytesOf,
+  type Clock,
+  type Latin1,
+  latin1Of,
+  type Logger,
+  MqkvError,
+  type Random,
+} from '../base/index.ts';
 import { createGateway, type InfoSection } from '../commands/index.ts';
 import type { Admin } from '../admin/index.ts';
 import { openReplication, type Replication } from '../replication/index.ts';
@@ -33,6 +41,7 @@ export interface Site extends AsyncDisposable {
 
 /** Opens a site: when this resolves it serves clients. Errors: MqkvError, or the system's for an address in use. */
 export async function openSite(config: Config, around: Surroundings): Promise<Site> {
+  if (config.store.kind === 'redis') throw new MqkvError('START', 'a Redis store cannot be opened yet');
   const opening = new OpeningSite(config, around);
   try {
     await opening.open();

@@ -1,12 +1,20 @@
 // The URLs of stores and queues as users write them. Adapters get what stands in them, never the text.
-import { formatAddress, type HostPort, parseBroker, parseHostPort } from './addresses.ts';
+import type { RedisUrl } from '../store/redis/url-type.ts';
+import { type HostPort, parseBroker, parseHostPort } from './addresses.ts';
 import { badValue } from './quantities.ts';
-import { suggestion } from './suggest.ts';
+import { parseRedisUrl, REDIS_INSTEAD, REDIS_SCHEMES } from './redis-url.ts';
+import { addressList, parameterMap, schemeOf } from './url-parts.ts';
 
-/** Where a site's data lies. */
-export interface StoreUrl {
+export { withoutPassword } from './url-parts.ts';
+export type { RedisUrl } from '../store/redis/url-type.ts';
+
+/** The embedded store, nothing kept. */
+export interface MemoryUrl {
   readonly kind: 'memory';
 }
+
+/** Where a site's data lies. */
+export type StoreUrl = MemoryUrl | RedisUrl;
 
 /** nsqd to publish to (in this order) and to consume from, nsqlookupd to find further ones by. */
 export interface NsqUrl {
@@ -27,12 +35,13 @@ export interface PeersUrl {
 /** What carries writes between sites. */
 export type QueueUrl = NsqUrl | PeersUrl;
 
-/** Addresses of one URL: more are a mistake, and each costs a connection. */
-const ADDRESSES_MAX = 64;
-const STORES_NOW = ['memory:'];
-const STORES_LATER = ['file:', 'redis:', 'rediss:', 'unix:', 'redis+sentinel:', 'redis+cluster:'];
-const QUEUES_NOW = ['nsq:', 'peers:'];
-const QUEUES_LATER = ['kafka:', 'nats:', 'redis-streams:'];
+const STORES = { now: ['memory:', ...REDIS_SCHEMES], later: ['file:'], instead: REDIS_INSTEAD };
+const NSQ_TLS = 'asks for TLS to nsqd, which is not available yet; use nsq://';
+const QUEUES = {
+  now: ['nsq:', 'peers:'],
+  later: ['kafka:', 'nats:', 'redis-streams:'],
+  instead: new Map(['nsqs:', 'nsq+tls:', 'nsq+ssl:'].map((scheme) => [scheme, NSQ_TLS])),
+};
 const NSQ_PARAMETERS = ['lookupd', 'topic', 'http'];
 /** What nsqd offers and this version does not, by the name that users of other clients give it. */
 const NSQ_LATER: ReadonlyMap<string, string> = new Map([
@@ -51,14 +60,15 @@ const NSQ_LATER: ReadonlyMap<string, string> = new Map([
 
 /** Parses a store's URL. Errors: MqkvError `BAD_VALUE`. */
 export function parseStoreUrl(text: string): StoreUrl {
-  checkScheme(text, STORES_NOW, STORES_LATER);
+  const scheme = schemeOf(text, STORES);
+  if (scheme !== 'memory:') return parseRedisUrl(text, scheme);
   if (text !== 'memory:') throw badValue('must be "memory:" with nothing after the colon');
   return { kind: 'memory' };
 }
 
 /** Parses a queue's URL. Errors: MqkvError `BAD_VALUE`. */
 export function parseQueueUrl(text: string): QueueUrl {
-  const scheme = checkScheme(text, QUEUES_NOW, QUEUES_LATER);
+  const scheme = schemeOf(text, QUEUES);
   const [, hosts = '', query = ''] = /^[a-z-]+:\/\/([^/?#]*)\/?(?:\?([^#]*))?$/.exec(text) ?? [];
   if (hosts === '')
     throw badValue(`must be ${scheme}//HOST:PORT[,HOST:PORT…] and nothing but ?NAME=VALUE after it`);
@@ -70,11 +80,6 @@ export function parseSubscribeUrl(text: string): NsqUrl {
   const url = parseQueueUrl(text);
   if (url.kind === 'nsq') return url;
   throw badValue('must be an nsq:// URL: peer links carry both ways and stand in --queue');
-}
-
-/** A URL without its password, for messages. */
-export function withoutPassword(text: string): string {
-  return text.replace(/^([a-z+-]+:(?:\/\/)?[^/@]*?):[^/@]*@/i, '$1:***@');
 }
 
 function parseNsq(hosts: string, query: string): NsqUrl {
@@ -101,49 +106,4 @@ function parsePeers(hosts: string, query: string): PeersUrl {
 function parseHttp(text: string, defaultPort: number): HostPort {
   if (text.startsWith('https:')) throw badValue(`holds "${text}"; only http:// is available`);
   return parseBroker(text.replace(/^http:\/\//, '').replace(/\/$/, ''), defaultPort);
-}
-
-function addressList(text: string, parse: (text: string) => HostPort): readonly HostPort[] {
-  const parts = text === '' ? [] : text.split(',');
-  if (parts.length > ADDRESSES_MAX) throw badValue(`holds more than ${ADDRESSES_MAX} addresses`);
-  const found = parts.map(parse);
-  const names = found.map(formatAddress);
-  const twice = names.find((name, at) => names.indexOf(name) !== at);
-  if (twice !== undefined) throw badValue(`holds "${twice}" twice`);
-  return found;
-}
-
-/** By hand, not URLSearchParams: `+` and `%` mean themselves in topic names and addresses. */
-function parameterMap(
-  query: string,
-  names: readonly string[],
-  later?: ReadonlyMap<string, string>,
-): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
-  for (const part of query === '' ? [] : query.split('&')) {
-    const at = part.indexOf('=');
-    const name = at < 0 ? part : part.slice(0, at);
-    const feature = later?.get(name);
-    if (feature !== undefined) throw badValue(`asks for ${feature} ("${name}"), which is not available yet`);
-    if (!names.includes(name)) throw badValue(unknownParameter(name, names));
-    if (at < 0 || at === part.length - 1) throw badValue(`must give the parameter "${name}" a value`);
-    const before = found.get(name);
-    found.set(name, before === undefined ? part.slice(at + 1) : `${before},${part.slice(at + 1)}`);
-  }
-  return found;
-}
-
-function unknownParameter(name: string, names: readonly string[]): string {
-  const allowed = names.length === 0 ? 'none is allowed here' : `allowed are ${names.join(', ')}`;
-  return `holds the unknown parameter "${name}"; ${allowed}${suggestion(name, names)}`;
-}
-
-function checkScheme(text: string, now: readonly string[], later: readonly string[]): string {
-  const scheme = /^[A-Za-z+-]*:/.exec(text)?.[0].toLowerCase() ?? text;
-  if (now.includes(scheme) && text.startsWith(scheme)) return scheme;
-  const allowed = `this version has ${now.join(' and ')}`;
-  if (/^nsq(s|\+tls|\+ssl):$/.test(scheme))
-    throw badValue('asks for TLS to nsqd, which is not available yet; use nsq://');
-  if (later.includes(scheme)) throw badValue(`is not available yet; ${allowed}`);
-  throw badValue(`has no known scheme; ${allowed}${suggestion(scheme, [...now, ...later])}`);
 }

@@ -1,5 +1,5 @@
 // Asks nsqlookupd which nsqd there are, and tells it our channel so that a new nsqd creates it with the topic.
-import type { Clock } from '../../base/index.ts';
+import { type Clock, isLoopback } from '../../base/index.ts';
 import { type Address, formatAddress, kernelHost, parseAddress } from './address.ts';
 import { ask, fieldsOf, itemsOf, numberOf } from './http.ts';
 
@@ -89,10 +89,6 @@ function remoteHostOf(remote: unknown, lookupd: Address): string | undefined {
   if (typeof parsed === 'string') return undefined;
   const host = kernelHost(parsed.host);
   return isLoopback(host) ? lookupd.host : host;
-}
-
-function isLoopback(host: string): boolean {
-  return host.startsWith('127.') || host === '::1';
 }
 
 const place = (seen: Seen): string => `${seen.identity}@${seen.remoteHost}`;

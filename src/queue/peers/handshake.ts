@@ -8,7 +8,7 @@
 // role: "dialler" or "listener". Without a secret both proofs are empty, and only loopback addresses are taken.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { type Clock, MqkvError, type Random, randomHex } from '../../base/index.ts';
+import { type Clock, isLoopback, MqkvError, type Random, randomHex } from '../../base/index.ts';
 import { encodeCommand } from '../../resp/index.ts';
 import { PeerFrames } from './frames.ts';
 import type { Peer } from './link.ts';
@@ -96,7 +96,8 @@ export async function answer(
     );
   if (site === undefined || storeId === undefined || nonce === undefined)
     refuse(socket, 'ERR MQKV.PEER HELLO needs format, site, store id, nonce and address');
-  if (self.secret === undefined && !isLoopback(remoteAddress)) {
+  // The empty address is a Unix socket.
+  if (self.secret === undefined && remoteAddress !== '' && !isLoopback(remoteAddress)) {
     refuse(
       socket,
       'NOAUTH peer links from beyond loopback need a shared secret on both sides (--secret-file)',
@@ -130,13 +131,6 @@ export async function answer(
 function refuse(socket: Socket, line: string): never {
   socket.end(`-${line}\r\n`);
   throw new MqkvError('PEER_REFUSED', line);
-}
-
-/** Whether an address is the machine itself; the empty one is a Unix socket. */
-export function isLoopback(address: string): boolean {
-  return (
-    address === '' || address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.')
-  );
 }
 
 function nextFrame(socket: Socket, frames: PeerFrames, clock: Clock): Promise<readonly Buffer[]> {
