@@ -94,3 +94,10 @@ export const MISSING_ASKED_MAX = 256;
 export const YOUNG_GARBAGE_BYTES_MAX = 2 * 1024 * 1024;
 /** Units: ms. Default of --horizon: how long a deleted or expired key is remembered, so that late deltas stay dead (DESIGN 3). */
 export const HORIZON_MS = 24 * 60 * 60_000;
+/** Commands of one client whose replies are still to come, beyond which its next ones wait: eight pipelines of 512, so that one is
+ *  read while others are under way. */
+export const LATE_COMMANDS_MAX = 4096;
+/** Units: bytes of input of those commands; a larger single command goes alone. */
+export const LATE_INPUT_BYTES_MAX = 256 * 1024;
+/** Script texts that a gateway remembers; the others it reads from its Redis again. */
+export const SCRIPTS_CACHED_MAX = 1024;

@@ -1,0 +1,50 @@
+// What the commands off the hot path need of the gateway over a Redis store: single commands in the order of a connection.
+import type { Clock, Latin1, Logger } from '../../base/index.ts';
+import type { Reply } from '../../resp/index.ts';
+import type { Session } from '../session.ts';
+import type { Shared } from '../shared.ts';
+
+/** A command as latin1 words, its name first. */
+export type Words = readonly Latin1[];
+
+/** What is executed atomically by one script call. */
+export type Unit =
+  | { readonly kind: 'command'; readonly args: Words; readonly keys: readonly Latin1[] }
+  | {
+      readonly kind: 'transaction';
+      readonly commands: readonly Words[];
+      readonly keys: readonly Latin1[];
+      /** Watched keys with the version that each had. */
+      readonly watches: ReadonlyMap<Latin1, string>;
+    };
+
+/** A channel message heard from the Redis. */
+export interface Heard {
+  readonly kind: 'message' | 'pmessage' | 'smessage';
+  readonly channel: Latin1;
+  /** With `pmessage`: the pattern that matched. */
+  readonly pattern: Latin1;
+  readonly message: Buffer;
+}
+
+/** The gateway over a Redis store, as its commands see it. Order: what one session asks is executed in that order. */
+export interface Port {
+  readonly shared: Shared;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly isCluster: boolean;
+  /** Slots with their node's name, one slot for each master: where commands about all nodes are sent. */
+  everyNode(): readonly number[];
+  /** Read commands at the node of a slot; raw replies, one Buffer each. Errors: MqkvError UNCERTAIN, UNAVAILABLE. */
+  ask(session: Session, commands: readonly Words[], place: Place): Promise<Buffer[]>;
+  /** One write unit; its raw reply. */
+  write(session: Session, unit: Unit, protocol: 2 | 3): Promise<Buffer>;
+  /** A command at the node of a slot, outside of any session; parsed. */
+  call(args: Words | readonly (string | Uint8Array)[], slot?: number): Promise<Reply>;
+}
+
+/** Where and how read commands are asked. */
+export interface Place {
+  readonly slot: number;
+  readonly protocol: 2 | 3;
+}
