@@ -64,17 +64,24 @@ export class PubSub {
 
   /** Sends a message to the channel's subscribers and to matching patterns. Result: how many it was sent to. */
   publish(channel: Latin1, message: Uint8Array): number {
-    let receivers = 0;
-    for (const connection of this.#subscribers.channel.get(channel) ?? []) {
-      send(connection, ['message', channel], message);
-      receivers++;
-    }
-    for (const [pattern, connections] of this.#subscribers.pattern) {
-      if (!matchesGlob(pattern, channel)) continue;
-      for (const connection of connections) send(connection, ['pmessage', pattern, channel], message);
-      receivers += connections.size;
-    }
+    let receivers = this.toChannel(channel, message);
+    for (const pattern of this.#subscribers.pattern.keys())
+      if (matchesGlob(pattern, channel)) receivers += this.toPattern(pattern, channel, message);
     return receivers;
+  }
+
+  /** Sends a message to the channel's own subscribers only. Result: how many it was sent to. */
+  toChannel(channel: Latin1, message: Uint8Array): number {
+    const connections = this.#subscribers.channel.get(channel);
+    for (const connection of connections ?? []) send(connection, ['message', channel], message);
+    return connections?.size ?? 0;
+  }
+
+  /** Sends a message of a channel to the subscribers of a pattern that matches it. Result: how many it was sent to. */
+  toPattern(pattern: Latin1, channel: Latin1, message: Uint8Array): number {
+    const connections = this.#subscribers.pattern.get(pattern);
+    for (const connection of connections ?? []) send(connection, ['pmessage', pattern, channel], message);
+    return connections?.size ?? 0;
   }
 
   /** SPUBLISH. Result: how many it was sent to. */

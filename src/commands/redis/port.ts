@@ -18,13 +18,24 @@ export type Unit =
       readonly watches: ReadonlyMap<Latin1, string>;
     };
 
-/** A channel message heard from the Redis. */
-export interface Heard {
-  readonly kind: 'message' | 'pmessage' | 'smessage';
-  readonly channel: Latin1;
-  /** With `pmessage`: the pattern that matched. */
-  readonly pattern: Latin1;
-  readonly message: Buffer;
+/** A connection of its own to one node, for what only it hears: see `Link` of the store's upstream. */
+export interface EarLink {
+  call(args: readonly (string | Uint8Array)[]): Promise<Reply>;
+  forward(bytes: Buffer, count: number, sink: EarSink): void;
+  onPush: ((reply: Reply) => void) | undefined;
+  close(): void;
+}
+
+export interface EarSink {
+  replies(bytes: Buffer, count: number, firstError: number): void;
+  failed(count: number, written: boolean): void;
+}
+
+/** One node that can be listened to. */
+export interface EarNode {
+  /** host:port; another one after a failover. */
+  readonly name: string;
+  dedicated(protocol: 2 | 3): EarLink;
 }
 
 /** The gateway over a Redis store, as its commands see it. Order: what one session asks is executed in that order. */
@@ -33,6 +44,10 @@ export interface Port {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly isCluster: boolean;
+  /** The nodes, for connections of their own (channels, invalidations): the store's topology. */
+  readonly topology: { nodeOf(slot: number): EarNode | undefined };
+  /** Calls `hear` for every key that a write or merge of this gateway has changed. Result: stops it. */
+  onChanged(hear: (keys: readonly Latin1[]) => void): () => void;
   /** Slots with their node's name, one slot for each master: where commands about all nodes are sent. */
   everyNode(): readonly number[];
   /** Read commands at the node of a slot; raw replies, one Buffer each. Errors: MqkvError UNCERTAIN, UNAVAILABLE. */
