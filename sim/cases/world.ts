@@ -19,7 +19,10 @@ import {
   shownType,
   shownValue,
   TYPE_HASH,
+  TYPE_LIST,
+  TYPE_OTHER,
   TYPE_SET,
+  TYPE_STREAM,
   TYPE_STRING,
   TYPE_ZSET,
 } from '../../src/crdt/index.ts';
@@ -190,6 +193,9 @@ const NAMES = {
   [TYPE_HASH]: 'hash',
   [TYPE_SET]: 'set',
   [TYPE_ZSET]: 'zset',
+  [TYPE_LIST]: 'list',
+  [TYPE_STREAM]: 'stream',
+  [TYPE_OTHER]: 'other',
 } as const;
 
 function textOf(latin1: string): string {

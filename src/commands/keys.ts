@@ -1,6 +1,15 @@
 // Commands on keys of any type: DEL, EXISTS, TYPE, KEYS, RANDOMKEY, RENAME, COPY, FLUSHALL.
 import type { Latin1 } from '../base/index.ts';
-import { TYPE_HASH, TYPE_SET, TYPE_STRING, TYPE_ZSET, type ValueType } from '../crdt/index.ts';
+import {
+  TYPE_HASH,
+  TYPE_LIST,
+  TYPE_OTHER,
+  TYPE_SET,
+  TYPE_STREAM,
+  TYPE_STRING,
+  TYPE_ZSET,
+  type ValueType,
+} from '../crdt/index.ts';
 import type { Keyspace } from '../store/index.ts';
 import type { Call, CommandHandler } from './call.ts';
 import { NO_SUCH_KEY, NOT_INTEGER, SYNTAX } from './errors.ts';
@@ -14,6 +23,9 @@ export const TYPE_NAMES: Readonly<Record<ValueType | 0, string>> = {
   [TYPE_HASH]: 'hash',
   [TYPE_SET]: 'set',
   [TYPE_ZSET]: 'zset',
+  [TYPE_LIST]: 'list',
+  [TYPE_STREAM]: 'stream',
+  [TYPE_OTHER]: 'other',
 };
 
 function del(c: Call): void {
@@ -75,9 +87,18 @@ function fieldsOf(keyspace: Keyspace, key: Latin1, type: ValueType | 0): [Latin1
   return fields;
 }
 
+/** Values that other sites' Redis made and this store only carries cannot be copied under another name here. */
+function isCarriedOnly(c: Call, key: Latin1): boolean {
+  const type = c.keyspace.type(key);
+  if (type < TYPE_LIST) return false;
+  c.fail(`ERR copying a value of type '${TYPE_NAMES[type]}' is not supported by the embedded store yet`);
+  return true;
+}
+
 function rename(c: Call): void {
   const [from, to] = [c.text(1), c.text(2)];
   if (c.keyspace.type(from) === 0) return c.fail(NO_SUCH_KEY);
+  if (isCarriedOnly(c, from)) return;
   if (from !== to) move(c.keyspace, from, to);
   c.reply.ok();
 }
@@ -86,6 +107,7 @@ function renamenx(c: Call): void {
   const [from, to] = [c.text(1), c.text(2)];
   if (c.keyspace.type(from) === 0) return c.fail(NO_SUCH_KEY);
   if (c.keyspace.type(to) !== 0) return c.reply.integer(0);
+  if (isCarriedOnly(c, from)) return;
   move(c.keyspace, from, to);
   c.reply.integer(1);
 }
@@ -109,6 +131,7 @@ function copy(c: Call): void {
   const [from, to] = [c.text(1), c.text(2)];
   if (from === to) return c.fail('ERR source and destination objects are the same');
   if (c.keyspace.type(from) === 0 || (!replace && c.keyspace.type(to) !== 0)) return c.reply.integer(0);
+  if (isCarriedOnly(c, from)) return;
   copyValue(c.keyspace, from, to);
   c.reply.integer(1);
 }

@@ -1,6 +1,6 @@
 // OBJECT and MEMORY: what is known of a value's representation, in the words that Redis would use.
 import type { Latin1 } from '../base/index.ts';
-import { TYPE_HASH, TYPE_SET, TYPE_STRING, TYPE_ZSET } from '../crdt/index.ts';
+import { TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET } from '../crdt/index.ts';
 import type { Call, CommandHandler } from './call.ts';
 import { NOT_INTEGER, SYNTAX } from './errors.ts';
 import { replyHelp } from './help.ts';
@@ -49,6 +49,7 @@ function encoding({ keyspace }: Call, key: Latin1): string {
       ? 'intset'
       : 'hashtable';
   }
+  if (type >= TYPE_LIST) return type === TYPE_LIST ? 'quicklist' : 'stream';
   const zset = type === TYPE_ZSET ? keyspace.zset(key) : undefined;
   const isSmall = zset !== undefined && zset.size <= LISTPACK_ENTRIES_MAX;
   return isSmall && allShort(memberNames(zset.range(0, zset.size))) ? 'listpack' : 'skiplist';

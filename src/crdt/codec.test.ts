@@ -15,7 +15,10 @@ import {
   merge,
   plainState,
   TYPE_HASH,
+  TYPE_LIST,
+  TYPE_OTHER,
   TYPE_SET,
+  TYPE_STREAM,
   TYPE_STRING,
   TYPE_ZSET,
 } from './index.ts';
@@ -60,6 +63,12 @@ function randomEffect(edit: Edit, random: Random): void {
   const effects = [
     () => edit.put(TYPE_STRING, '', bytesOf('v'.repeat(below(random, 300)))),
     () => edit.put(TYPE_HASH, field, 'x\xff'),
+    () =>
+      edit.put(
+        ([TYPE_LIST, TYPE_STREAM, TYPE_OTHER] as const)[below(random, 3)] ?? TYPE_LIST,
+        '',
+        bytesOf('w'),
+      ),
     () => edit.put(TYPE_SET, field, true),
     () => edit.put(TYPE_ZSET, field, 1.5),
     () => edit.add(TYPE_HASH, field, total),
@@ -212,7 +221,7 @@ describe('inconsistent bodies are refused', () => {
     'unknown flags': `20`,
     'until without expiry': `08${v(1)}`,
     'kind below clear': `03${v(9)}${v(8)}02`,
-    'unknown type': `02${v(9)}07`,
+    'unknown type': `02${v(9)}08`,
     'value newer than the kind': `02${v(8)}02` + `0a0166${v(9)}0178`,
     'value of another type': `02${v(8)}02` + `0b016600`,
     'value without a kind': `00` + `0a0166${v(9)}0178`,
@@ -221,6 +230,7 @@ describe('inconsistent bodies are refused', () => {
     'empty register': `02${v(8)}02` + `020166`,
     'no runs': `02${v(8)}02` + `42016600`,
     'runs of a set': `02${v(8)}03` + `430166` + `01` + `00` + `00` + `0101`,
+    'runs of a list': `02${v(8)}05` + `45` + `01` + `00` + `00` + `0101`,
     'run that begins after its end': `02${v(8)}02` + `420166` + `01` + `00` + v(9) + `0101`,
     'run older than its value': `02${v(8)}02` + `4a0166${v(8)}0178` + `01` + v(7) + `00` + `0101`,
     'overlong integer': `02${v(8)}02` + `420166` + `01` + `00` + `00` + `020100`,
@@ -231,6 +241,7 @@ describe('inconsistent bodies are refused', () => {
   test('... while the sound ones of the same make are not', () => {
     expect(decoded(body(`02${v(8)}02` + `0a0166000178`))).toHaveLength(1);
     expect(decoded(body(`02${v(8)}02` + `420166` + `01` + `00` + `00` + `0101`))).toHaveLength(1);
+    expect(decoded(body(`02${v(8)}05` + `0d000178`))).toHaveLength(1);
     expect(decoded(body(`00`))).toHaveLength(1);
   });
 });

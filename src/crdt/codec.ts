@@ -5,6 +5,7 @@ import { type KeyState, registerOf } from './key-state.ts';
 import { isPlain, isPlainTtl } from './plain.ts';
 import type { Total } from './number.ts';
 import {
+  hasFields,
   type Register,
   type Run,
   type SeenRun,
@@ -31,11 +32,11 @@ import { above, compareVersions, counterOf, NONE, originOf } from './version.ts'
 //            | 1                      the boundary just above that
 //            | 2 version
 //   register = head:u8 [fieldLen:varint field] [value part] [runs]
-//   head     = type (1..6, bits 0-2) | 8 value part | 16 its value is a tombstone | 32 it has seen | 64 runs
-//              the field of a string (type 1) is empty and left out
+//   head     = type (1..7, bits 0-2) | 8 value part | 16 its value is a tombstone | 32 it has seen | 64 runs
+//              the field of a string, list, stream or other value (types 1, 5, 6, 7) is empty and left out
 //   value part = ref [value] [n:varint (start:ref total)*n]            value unless tombstone; n >= 1 seen runs, origins ascending
-//   value    = len:varint bytes (string, hash) | nothing (set) | f64 (zset)
-//   runs     = n:varint (v:ref start:ref total)*n                      n >= 1, origins ascending
+//   value    = len:varint bytes (string, hash, list, stream, other) | nothing (set) | f64 (zset)
+//   runs     = n:varint (v:ref start:ref total)*n                      n >= 1, origins ascending; types 1, 2 and 4 only
 //   total    = 255 f64 | n:u8 (0..15) two's complement of n bytes, the shortest
 //
 // The origin of a run is that of its versions. A key's registers come in any order, none twice.
@@ -176,7 +177,7 @@ class BodyWriter {
     this.#writer.u8(
       type | flags | (hasValue && seen !== undefined ? HEAD_SEEN : 0) | (runs === undefined ? 0 : HEAD_RUNS),
     );
-    if (type !== TYPE_STRING) this.#text(field);
+    if (hasFields(type)) this.#text(field);
     if (hasValue) this.#valuePart(register);
     if (runs !== undefined) this.#runs(runs);
   }

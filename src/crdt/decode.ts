@@ -14,13 +14,15 @@ import {
 import { deletedState, plainState } from './plain.ts';
 import type { Total } from './number.ts';
 import {
+  hasFields,
   type Register,
   type Run,
   type SeenRun,
   STRING_FIELD,
   TOMBSTONE,
+  TYPE_HASH,
+  TYPE_LIST,
   TYPE_SET,
-  TYPE_STRING,
   TYPE_ZSET,
   type Value,
   type ValueType,
@@ -141,7 +143,7 @@ class BodyReader {
     const head = this.#reader.u8();
     const type = typeOf(head & 7);
     expectDelta(head < 128 && (head & (wire.HEAD_VALUE | wire.HEAD_RUNS)) !== 0, 'empty register');
-    const field = type === TYPE_STRING ? STRING_FIELD : this.#text();
+    const field = hasFields(type) ? this.#text() : STRING_FIELD;
     expectDelta(registerOf(this.#s, type, field) === undefined, 'register twice');
     const register = ensureRegister(this.#s, type, field);
     if (head & wire.HEAD_VALUE) this.#valuePart(register, type, head);
@@ -181,7 +183,7 @@ class BodyReader {
   #value(type: ValueType): Value {
     if (type === TYPE_SET) return true;
     if (type === TYPE_ZSET) return notNaN(this.#reader.f64());
-    return type === TYPE_STRING ? Buffer.from(this.#reader.raw(this.#length())) : this.#text();
+    return type === TYPE_HASH ? this.#text() : Buffer.from(this.#reader.raw(this.#length()));
   }
 
   #seen(): Map<number, SeenRun> {
@@ -195,7 +197,7 @@ class BodyReader {
   }
 
   #runs(register: Register, type: ValueType): void {
-    expectDelta(type !== TYPE_SET, 'runs of a set');
+    expectDelta(type < TYPE_LIST && type !== TYPE_SET, 'runs of what does not count');
     const runs = new Map<number, Run>();
     for (let n = this.#count(), last = 0; n > 0; n--) {
       const v = this.#version();
@@ -261,7 +263,7 @@ function aboveOf(v: Version): Version {
 }
 
 function typeOf(x: number): ValueType {
-  expectDelta(x >= 1 && x <= 4, 'unknown type');
+  expectDelta(x >= 1 && x <= 7, 'unknown type');
   return x as ValueType;
 }
 

@@ -11,18 +11,23 @@ export interface Version {
   readonly tail: number;
 }
 
-/** Types of values: their numbers on the wire and in memory. 5 (list) and 6 (stream) are reserved. */
+/** Types of values: their numbers on the wire and in memory. */
 export const TYPE_STRING = 1;
 export const TYPE_HASH = 2;
 export const TYPE_SET = 3;
 export const TYPE_ZSET = 4;
-export type ValueType = 1 | 2 | 3 | 4;
+/** Values that travel whole, the last writer wins: one register each, with the empty field. Their bytes are the store's business. */
+export const TYPE_LIST = 5;
+export const TYPE_STREAM = 6;
+/** Values of modules. */
+export const TYPE_OTHER = 7;
+export type ValueType = 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
 /** The tombstone of a value part. */
 export const TOMBSTONE: unique symbol = Symbol('tombstone');
 
 /**
- * What a value part holds: string: a Buffer; hash field: latin1; set member: `true`; zset member: its score.
+ * What a value part holds: string, list, stream, other: a Buffer; hash field: latin1; set member: `true`; zset member: its score.
  * Buffers are immutable once they are in a register.
  */
 export type Value = Buffer | Latin1 | true | number;
@@ -48,5 +53,10 @@ export interface Register {
   runs: Map<number, Run> | undefined;
 }
 
-/** Field of the only register of a string. */
+/** Field of the only register of a string, and of a list, stream or other value. */
 export const STRING_FIELD: Latin1 = '';
+
+/** Whether keys of the type have many registers, one a field; else one with the empty field. */
+export function hasFields(type: ValueType): boolean {
+  return type === TYPE_HASH || type === TYPE_SET || type === TYPE_ZSET;
+}

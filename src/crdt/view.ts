@@ -118,7 +118,7 @@ export function copyState(s: KeyState): KeyState {
 
 /**
  * The value that a register of a state without dead parts (`shownAt`) shows, runs counted; undefined: nothing.
- * Shape: string: Buffer; hash: latin1; set: true; zset: score. Owns: only to be read.
+ * Shape: string, list, stream, other: Buffer; hash: latin1; set: true; zset: score. Owns: only to be read.
  */
 export function shownValue(register: Register, type: ValueType): Value | undefined {
   const value = register.value === TOMBSTONE ? undefined : register.value;

@@ -1,5 +1,5 @@
 // The outbox of the embedded store: takes marked records off the ring, as deltas of what they are by then.
-import type { DeltaFields } from '../../crdt/index.ts';
+import type { DeltaFields, ValueType } from '../../crdt/index.ts';
 import type { Outbox } from '../store.ts';
 import type { Core } from './core.ts';
 import { DeltaBuffer } from './delta-buffer.ts';
@@ -77,7 +77,7 @@ export class EmbeddedOutbox implements Outbox {
 
 function fieldsOf(touched: Touched): DeltaFields {
   if (touched === 'whole') return 'whole';
-  const fields: [1 | 2 | 3 | 4, string][] = [];
+  const fields: [ValueType, string][] = [];
   for (const [type, names] of touched ?? []) for (const name of names) fields.push([type, name]);
   return fields;
 }

@@ -1,7 +1,18 @@
 // The store as a whole: expiry by itself, groups of the outbox, merging all or nothing, snapshots, watches.
 import { expect, test, vi } from 'vitest';
 import { seededRandom, silentLogger } from '../../base/index.ts';
-import { decodeDeltas } from '../../crdt/index.ts';
+import {
+  decodeDeltas,
+  DeltaWriter,
+  digest,
+  Edit,
+  encodeDelta,
+  KeyState,
+  makeVersion,
+  TYPE_LIST,
+  TYPE_OTHER,
+  TYPE_STREAM,
+} from '../../crdt/index.ts';
 import { type EmbeddedStore, openEmbeddedStore } from './index.ts';
 import { ManualClock } from './testing.ts';
 
@@ -229,4 +240,42 @@ test('random keys are about even, also among few keys and many tombstones', () =
   }
   expect([...counts.keys()].sort()).toEqual(['k0', 'k1', 'k2', 'k3']);
   for (const count of counts.values()) expect(count).toBeGreaterThan(50);
+});
+
+test('lists, streams and other whole values of other sites are kept, forwarded, expired and deleted', () => {
+  for (const type of [TYPE_LIST, TYPE_STREAM, TYPE_OTHER] as const) {
+    const { clock, store } = open();
+    const s = new KeyState();
+    const edit = new Edit(s, makeVersion(START - 5, 0, 9), START - 5);
+    edit.put(type, '', Buffer.from('elements'));
+    edit.expire(START + 1000);
+    edit.finish();
+    const writer = new DeltaWriter();
+    encodeDelta(writer, Buffer.from('k'), s, 'whole');
+    const delta = Buffer.from(writer.bytes());
+    expect(store.merge(delta)).toEqual({ changed: 1, conflicts: 0 });
+    expect(store.merge(delta)).toEqual({ changed: 0, conflicts: 0 });
+    expect(store.keyspace.type('k')).toBe(type);
+    expect(store.keyspace.expiresAt('k')).toBe(START + 1000);
+    expect(digest(store.stateOf('k') ?? new KeyState(), START)).toBe(digest(s, START));
+    store.keyspace.expire('k', START + 2000);
+    const taken = [...decodeDeltas(store.outbox.take(1000) ?? Buffer.alloc(0))];
+    expect(taken[0]?.state.registers.get(type)?.get('')?.value).toEqual(Buffer.from('elements'));
+    clock.advance(1999);
+    expect(store.keyspace.type('k')).toBe(type);
+    clock.advance(1);
+    expect(store.keyspace.type('k')).toBe(0);
+    store.merge(delta);
+    expect(store.keyspace.type('k')).toBe(0);
+  }
+  const { store } = open();
+  const s = new KeyState();
+  new Edit(s, makeVersion(START - 5, 0, 9), START - 5).put(TYPE_LIST, '', Buffer.from('e'));
+  const writer = new DeltaWriter();
+  encodeDelta(writer, Buffer.from('k'), s, 'whole');
+  store.merge(Buffer.from(writer.bytes()));
+  expect(store.keyspace.remove('k')).toBe(true);
+  expect(store.keyspace.type('k')).toBe(0);
+  store.keyspace.putField('k', 2, 'f', 'v');
+  expect(store.keyspace.type('k')).toBe(2);
 });
