@@ -101,3 +101,19 @@ export const LATE_COMMANDS_MAX = 4096;
 export const LATE_INPUT_BYTES_MAX = 256 * 1024;
 /** Script texts that a gateway remembers; the others it reads from its Redis again. */
 export const SCRIPTS_CACHED_MAX = 1024;
+/** Keys of one DEL that a FLUSHALL is made of: some ms of script, so that other clients get their turn. */
+export const FLUSH_KEYS_MAX = 256;
+/** Keys in a Redis up to which DBSIZE counts mqkv's own keys anew each time; above, their number may be 10 s old. */
+export const HIDDEN_KEYS_COUNTED_MAX = 20_000;
+/** RANDOMKEYs that may fall on mqkv's own keys before the keys are gone through. */
+export const RANDOM_KEY_TRIES_MAX = 100;
+/** Write units of one script call: Redis does nothing else meanwhile, and 512 take it about two milliseconds. */
+export const SCRIPT_UNITS_MAX = 512;
+/** Units: bytes of one script call's units; a larger single unit goes alone. */
+export const SCRIPT_BYTES_MAX = 1024 * 1024;
+/** Units: ms. How long the near cache believes that a key is absent: a slot that moves meanwhile takes the news of it along. */
+export const CACHE_MISSING_MS = 1_000;
+/** Units: ms. The longest that a read waits for a value to expire in the store too, instead of reading it once more. */
+export const CACHE_SETTLE_MS_MAX = 20;
+/** Units: bytes of requests that wait for a Redis node (at most 2 s, DESIGN 5); beyond it commands are answered UNAVAILABLE at once. */
+export const ROUTER_WAITING_BYTES_MAX = 256 * 1024 * 1024;

@@ -1,0 +1,206 @@
+// One request on its way: what of it was answered, what was refused and must be asked again, in the order of its commands.
+//
+// (1) Replies reach the sink in the order of the commands, each exactly once.
+// (2) While nothing is refused, reply bytes pass untouched: no look at single replies.
+// (3) A command is repeated only when it was not applied for sure, or when it is a read.
+import type { Link, ReplySink } from '../upstream/index.ts';
+import { commandsOf, replyEnd } from './ranges.ts';
+import { type Refusal, refusalAt } from './refusal.ts';
+
+/** Commands of one slot, raw. */
+export interface RouteRequest {
+  /** Range: 0 .. 16383, -1: any node. Ignored unless the store is a cluster. */
+  readonly slot: number;
+  /** Multibulk commands only. Owns: the router, unchanged until the last reply. */
+  readonly bytes: Buffer | readonly Buffer[];
+  readonly count: number;
+  readonly protocol: 2 | 3;
+  /** Reads are also repeated when the connection died. */
+  readonly isRead: boolean;
+  /** A read that a replica may answer, where `?read=replica` was asked for. */
+  readonly replica?: boolean | undefined;
+  /** A read of a connection none of whose writes is unanswered: it need not wait for writes that cannot be applied yet. */
+  readonly isFree?: boolean | undefined;
+  /** What to send instead once a script was not known: EVAL with the text. */
+  readonly evalBytes?: (() => Buffer | readonly Buffer[]) | undefined;
+}
+
+/** What a job tells its queue. */
+export interface JobOwner {
+  readonly isCluster: boolean;
+  /** Commands were refused; called while the replies come, so that later commands go the right way. */
+  refused(job: Job, refusal: Refusal): void;
+  /** Whether what this job reads now must be read again, since something sent before it was refused. */
+  isStale(job: Job): boolean;
+  /** Nothing of the job is under way any more. `wasLost`: the connection died. */
+  settled(job: Job, wasLost: boolean): void;
+}
+
+const ASKING = Buffer.from('*1\r\n$6\r\nASKING\r\n', 'latin1');
+
+const UNCERTAIN = Buffer.from(
+  '-UNCERTAIN connection to Redis lost: the command may or may not have been applied\r\n',
+  'latin1',
+);
+const MINUS = 45;
+
+export class Job implements ReplySink {
+  readonly request: RouteRequest;
+  /** Order of arrival. */
+  readonly seq: number;
+  /** Who is told; changed only while nothing is under way. */
+  owner: JobOwner;
+  /** Where an ASK sent it; for the next attempt only. */
+  asked: { readonly host: string; readonly port: number } | undefined;
+  /** Ticks until it may be sent again, and ticks spent waiting. */
+  pauseTicks = 0;
+  waitedTicks = 0;
+  /** Times it was sent on since the last pause. */
+  redirects = 0;
+  /** Its last refusal was one that passes with time: it is tried alone. */
+  isProbe = false;
+  /** Code of the last refusal. */
+  lastRefusal = '';
+  /** The next attempt sends `evalBytes`. */
+  useText = false;
+  readonly #sink: ReplySink;
+  /** Commands answered to the sink: all before this one. */
+  #answered = 0;
+  /** Commands without an answer; undefined: all from `#answered` on (nothing was refused yet). */
+  #open: number[] | undefined;
+  /** Replies that wait for those of earlier commands. */
+  readonly #held = new Map<number, Buffer>();
+  /** The attempt under way: commands sent, how many of their replies have come, those to be asked again. */
+  #sent = 0;
+  #come = 0;
+  #again: number[] = [];
+  #asking = false;
+  /** The next reply is the one to ASKING. */
+  #skip = false;
+  #commands: readonly Buffer[] | undefined;
+
+  constructor(request: RouteRequest, seq: number, around: { sink: ReplySink; owner: JobOwner }) {
+    this.request = request;
+    this.seq = seq;
+    this.#sink = around.sink;
+    this.owner = around.owner;
+  }
+
+  /** All commands have been answered. */
+  get isDone(): boolean {
+    return this.#answered === this.request.count;
+  }
+
+  /** Sends what is open. */
+  start(link: Link): void {
+    const { request } = this;
+    this.#asking = this.asked !== undefined;
+    this.#skip = this.#asking;
+    this.asked = undefined;
+    this.#come = 0;
+    this.#sent = this.#open === undefined ? request.count - this.#answered : this.#open.length;
+    const isWhole = this.#sent === request.count && !this.#asking && !this.useText;
+    link.forward(isWhole ? request.bytes : this.#openBytes(), this.#sent * (this.#asking ? 2 : 1), this);
+  }
+
+  /** Answers everything open with one error line. */
+  fail(line: string): void {
+    const bytes = Buffer.from(line, 'latin1');
+    for (const command of this.#openCommands()) this.#held.set(command, bytes);
+    this.#open = [];
+    this.#flush();
+  }
+
+  replies(bytes: Buffer, count: number, firstError: number): void {
+    const isPlain = this.#open === undefined && !this.owner.isStale(this);
+    if (isPlain && (firstError < 0 || !this.#hasRefusal(bytes, count))) {
+      this.#come += count;
+      this.#answered += count;
+      this.#sink.replies(bytes, count, firstError);
+    } else this.#sift(bytes, count);
+    if (this.#come === this.#sent) this.#settle([], false);
+  }
+
+  failed(_count: number, written: boolean): void {
+    const unanswered = this.#openCommands().slice(this.#open === undefined ? 0 : this.#come);
+    if (!written || this.request.isRead) return this.#settle(unanswered, true);
+    this.#open ??= unanswered;
+    for (const command of unanswered) this.#held.set(command, UNCERTAIN);
+    return this.#settle([], true);
+  }
+
+  #settle(unanswered: readonly number[], wasLost: boolean): void {
+    if (this.#open !== undefined) this.#open = [...this.#again, ...unanswered];
+    this.#again = [];
+    this.#come = this.#sent;
+    this.#flush();
+    this.owner.settled(this, wasLost);
+  }
+
+  #openCommands(): readonly number[] {
+    if (this.#open !== undefined) return this.#open;
+    const first = this.#answered;
+    return Array.from({ length: this.request.count - first }, (_, i) => first + i);
+  }
+
+  #openBytes(): readonly Buffer[] {
+    const { bytes, count, evalBytes } = this.request;
+    if (this.useText && evalBytes !== undefined) this.#commands = commandsOf(evalBytes(), count);
+    this.#commands ??= commandsOf(bytes, count);
+    const pieces: Buffer[] = [];
+    for (const command of this.#openCommands()) {
+      if (this.#asking) pieces.push(ASKING);
+      pieces.push(this.#commands[command]);
+    }
+    return pieces;
+  }
+
+  #hasRefusal(bytes: Buffer, count: number): boolean {
+    for (let i = 0, at = 0; i < count; i++, at = replyEnd(bytes, at))
+      if (bytes[at] === MINUS && this.#refusalAt(bytes, at) !== undefined) return true;
+    return false;
+  }
+
+  #refusalAt(bytes: Buffer, at: number): Refusal | undefined {
+    const refusal = refusalAt(bytes, at, this.owner.isCluster);
+    return refusal?.kind === 'noscript' && this.request.evalBytes === undefined ? undefined : refusal;
+  }
+
+  /** Looks at single replies: keeps those that may not go out yet, notes what was refused. */
+  #sift(bytes: Buffer, count: number): void {
+    if (this.#open === undefined) {
+      this.#open = [...this.#openCommands()];
+      this.#sent -= this.#come;
+      this.#come = 0;
+    }
+    for (let i = 0, at = 0; i < count; i++) {
+      const end = replyEnd(bytes, at);
+      const isAskingReply = this.#skip;
+      if (this.#asking) this.#skip = !this.#skip;
+      if (!isAskingReply) this.#take(this.#open[this.#come++], bytes.subarray(at, end));
+      at = end;
+    }
+    this.#flush();
+  }
+
+  #take(command: number, reply: Buffer): void {
+    const refusal = reply[0] === MINUS ? this.#refusalAt(reply, 0) : undefined;
+    if (refusal === undefined && !this.owner.isStale(this)) {
+      this.#held.set(command, Buffer.from(reply));
+      return;
+    }
+    this.#again.push(command);
+    if (refusal !== undefined) this.owner.refused(this, refusal);
+  }
+
+  /** Hands out the replies whose turn has come. */
+  #flush(): void {
+    for (;;) {
+      const reply = this.#held.get(this.#answered);
+      if (reply === undefined) return;
+      this.#held.delete(this.#answered);
+      this.#answered++;
+      this.#sink.replies(reply, 1, reply[0] === MINUS ? 0 : -1);
+    }
+  }
+}

@@ -1,0 +1,203 @@
+// What of one slot waits: commands that were refused and what came after them. Empty in normal times.
+//
+// (1) Jobs are sent in the order they came. A job sent to another node than the one before waits until that has answered.
+// (2) What was refused for a while (TRYAGAIN, LOADING, ...) is tried alone again, and holds up what came later, but for
+//     free reads; a read that was answered behind it is read again.
+// (3) A job that waited 2 s in all is answered UNAVAILABLE: nothing of what is open was applied.
+import type { Node, Topology } from '../topology/index.ts';
+import type { Job, JobOwner } from './job.ts';
+import type { Refusal } from './refusal.ts';
+
+/** Units: ms. How often waiting jobs are looked at. */
+export const TICK_MS = 10;
+/** Units: ticks. DESIGN 5: while no master is known commands wait 2 s. */
+const WAIT_TICKS_MAX = 200;
+const PAUSE_TICKS_MAX = 5;
+/** A redirection more than these in a row is a loop of two nodes that disagree: it pauses too. */
+const REDIRECTS_MAX = 4;
+
+/** What the queues of a router share. */
+export interface QueueAround {
+  readonly topology: Topology;
+  /** A queue begins to wait: it wants ticks until it is empty. */
+  waits(queue: SlotQueue): void;
+  /** Bytes of requests that wait; below zero when they leave. */
+  count(bytes: number): void;
+  /** No more may wait. */
+  readonly isFull: boolean;
+}
+
+export class SlotQueue implements JobOwner {
+  readonly slot: number;
+  readonly #around: QueueAround;
+  /** Ordered by `seq`. */
+  readonly #waiting: Job[] = [];
+  /** Attempts under way, and the node that the last one went to. */
+  #under = 0;
+  #node: Node | undefined;
+  #probe: Job | undefined;
+  #isPumping = false;
+  #pumpAgain = false;
+
+  constructor(slot: number, around: QueueAround) {
+    this.slot = slot;
+    this.#around = around;
+  }
+
+  get isCluster(): boolean {
+    return this.#around.topology.isCluster;
+  }
+
+  get isIdle(): boolean {
+    return this.#waiting.length === 0;
+  }
+
+  /** Hot. Sends the job at once, or lets it wait for its turn. */
+  send(job: Job): void {
+    if (this.#waiting.length === 0 && this.#probe === undefined) {
+      const node = this.#nodeOf();
+      if (node !== undefined && (this.#under === 0 || node === this.#node) && this.#start(job, node)) return;
+    }
+    if (this.#around.isFull)
+      return job.fail('-UNAVAILABLE too many commands wait for Redis: not applied\r\n');
+    this.#wait(job);
+    this.#pump();
+  }
+
+  refused(job: Job, refusal: Refusal): void {
+    const { topology } = this.#around;
+    job.asked = undefined;
+    job.lastRefusal = refusal.kind === 'pause' ? refusal.code : refusal.kind.toUpperCase();
+    if (refusal.kind === 'ask') job.asked = refusal;
+    else if (refusal.kind === 'moved') topology.moved(this.slot, refusal.host, refusal.port);
+    else if (refusal.kind === 'noscript') job.useText = true;
+    else {
+      job.isProbe = true;
+      if (refusal.code !== 'TRYAGAIN') topology.refresh(refusal.code);
+    }
+  }
+
+  isStale(job: Job): boolean {
+    if (!job.request.isRead || job.request.isFree === true) return false;
+    const earlier = this.#probe ?? this.#waiting[0];
+    return earlier !== undefined && earlier.seq < job.seq;
+  }
+
+  settled(job: Job, wasLost: boolean): void {
+    this.#under--;
+    if (this.#probe === job) this.#probe = undefined;
+    if (wasLost) {
+      job.lastRefusal = 'connection lost';
+      job.pauseTicks = 1;
+      this.#around.topology.refresh('connection lost');
+    }
+    if (!job.isDone) {
+      this.#delay(job);
+      this.#wait(job);
+    }
+    if (this.#waiting.length > 0) this.#pump();
+  }
+
+  /** Called every 10 ms while something waits. */
+  tick(): void {
+    for (const job of [...this.#waiting]) {
+      if (job.pauseTicks > 0) job.pauseTicks--;
+      if (++job.waitedTicks > WAIT_TICKS_MAX) this.#giveUp(job);
+    }
+    this.#pump();
+  }
+
+  /** The topology has changed: perhaps what waits can go. */
+  wake(): void {
+    if (this.#waiting.length > 0) this.#pump();
+  }
+
+  /** Answers everything that waits. */
+  close(): void {
+    for (const job of this.#waiting.splice(0)) {
+      this.#around.count(-bytesOf(job));
+      job.fail('-UNAVAILABLE the gateway is closing: not applied\r\n');
+    }
+  }
+
+  #delay(job: Job): void {
+    if (job.isProbe) job.pauseTicks = Math.min(PAUSE_TICKS_MAX, 1 + (job.waitedTicks >> 2));
+    else if (++job.redirects > REDIRECTS_MAX) {
+      job.redirects = 0;
+      job.pauseTicks = 1;
+    }
+  }
+
+  #giveUp(job: Job): void {
+    this.#leave(job);
+    const why = job.lastRefusal === '' ? 'no master is reachable' : `refused for 2 s (${job.lastRefusal})`;
+    job.fail(`-UNAVAILABLE ${why}: not applied\r\n`);
+  }
+
+  #wait(job: Job): void {
+    let at = this.#waiting.length;
+    while (at > 0 && this.#waiting[at - 1].seq > job.seq) at--;
+    this.#waiting.splice(at, 0, job);
+    this.#around.count(bytesOf(job));
+    this.#around.waits(this);
+  }
+
+  #leave(job: Job): void {
+    this.#waiting.splice(this.#waiting.indexOf(job), 1);
+    this.#around.count(-bytesOf(job));
+  }
+
+  /** Sends what may go now. What fails while it is being sent comes back here: then once more from the start. */
+  #pump(): void {
+    this.#pumpAgain = true;
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    while (this.#pumpAgain) {
+      this.#pumpAgain = false;
+      this.#pumpOnce();
+    }
+    this.#isPumping = false;
+  }
+
+  #pumpOnce(): void {
+    let isBlocked = this.#probe !== undefined;
+    for (const job of [...this.#waiting]) {
+      const mayGo = job.pauseTicks === 0 && (!isBlocked || job.request.isFree === true);
+      if (!(mayGo && this.#sendWaiting(job))) isBlocked = true;
+      isBlocked ||= this.#probe !== undefined;
+      if (this.#pumpAgain) return;
+    }
+  }
+
+  #sendWaiting(job: Job): boolean {
+    const { asked } = job;
+    const target =
+      asked === undefined ? this.#nodeOf() : this.#around.topology.asking(asked.host, asked.port);
+    if (target === undefined) return false;
+    if (asked === undefined && this.#under > 0 && target !== this.#node) return false;
+    if (target.link(job.request.protocol).state !== 'ready') return false;
+    this.#leave(job);
+    if (job.isProbe) this.#probe = job;
+    job.isProbe = false;
+    return this.#start(job, target);
+  }
+
+  #start(job: Job, node: Node): boolean {
+    const link = node.link(job.request.protocol);
+    if (link.state !== 'ready') return false;
+    if (job.asked === undefined) this.#node = node;
+    this.#under++;
+    job.start(link);
+    return true;
+  }
+
+  #nodeOf(): Node | undefined {
+    const { topology } = this.#around;
+    return this.slot < 0 ? topology.nodes[0] : topology.nodeOf(this.slot);
+  }
+}
+
+function bytesOf(job: Job): number {
+  const { bytes } = job.request;
+  return bytes instanceof Uint8Array ? bytes.length : bytes.reduce((sum, piece) => sum + piece.length, 0);
+}
