@@ -195,7 +195,7 @@ describe('refusals of values', () => {
     ['store', 'memry:', `has no known scheme; ${STORES}; did you mean "memory:"?`],
     ['store', 'file:/data', `is not available yet; ${STORES}`],
     ['store', 'redis://h:1/x', 'holds the database "x"; allowed is a number from 0 to 65535'],
-    ['cache', '1kb', 'must be a size such as 64mb, 512MiB or 1gb, from 1mb to 64gb'],
+    ['cache', '1kb', 'must be a size such as 64mb, 512MiB or 1gb, from 1mb to 1gb'],
     ['foreign-writes', 'adpot', 'must be one of report, adopt; did you mean "adopt"?'],
     ['horizon', '10s', 'must be a duration such as 500ms, 10s or 24h, from 1m to 365d'],
     ['queue', 'nats://h', `is not available yet; ${NOW}`],

@@ -69,9 +69,9 @@ export const OPTIONS = {
   cache: {
     value: 'SIZE',
     defaultDoc: 'none',
-    range: '1mb to 64gb',
+    range: '1mb to 1gb',
     doc: 'Memory for a near cache in front of a Redis store: values read by GET.',
-    parse: sizeParser('1mb', '64gb'),
+    parse: sizeParser('1mb', '1gb'),
   },
   'foreign-writes': {
     value: 'WHAT',

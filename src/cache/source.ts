@@ -1,0 +1,26 @@
+// What the near cache asks of the store behind it.
+import type { Latin1 } from '../base/index.ts';
+
+/** A value as the store showed it. */
+export interface CacheRead {
+  /** null: the key shows nothing. */
+  readonly value: Latin1 | null;
+  /** Units: ms until the value expires; -1: never. */
+  readonly ttlMs: number;
+  /** The key was written while it was read: the value was right then, but must not be kept. */
+  readonly isTorn: boolean;
+}
+
+/**
+ * Reads values and tells when they have changed.
+ * Order: changes that happened before a value was read are told before its `done`, later ones after it.
+ */
+export interface CacheSource {
+  /** Whether every change is told at present. While false nothing is read or kept. */
+  readonly isTold: boolean;
+  /** Reads a string. `done` is called once, within the turn in which the answer comes. undefined: it cannot be had this way (no string, no connection). */
+  read(key: Latin1, done: (read: CacheRead | undefined) => void): void;
+  /** The cache's, set when it opens. undefined as key: anything may have changed. */
+  onChange: ((key: Latin1 | undefined) => void) | undefined;
+  close(): void;
+}
