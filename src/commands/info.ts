@@ -154,7 +154,8 @@ function isWanted(name: string, asked: readonly string[]): boolean {
   return (isDefault && name !== 'Commandstats') || asked.includes(name.toLowerCase());
 }
 
-function info(c: Call): void {
+/** Writes INFO. `elsewhere`: texts (lines that end in CRLF) in place of the sections of those names. */
+export function writeInfo(c: Call, elsewhere: ReadonlyMap<string, string>): void {
   const on = attached(c);
   if (on === undefined) return;
   const asked = c.rest(1).map((name) => name.toLowerCase());
@@ -162,10 +163,17 @@ function info(c: Call): void {
   const add = (name: string, fields: Fields): void => {
     parts.push([`# ${name}`, ...fields.map(([field, value]) => `${field}:${value}`), ''].join('\r\n'));
   };
-  for (const [name, section] of SECTIONS) if (isWanted(name, asked)) add(name, section(c, on.shared));
+  for (const [name, section] of SECTIONS) {
+    const text = elsewhere.get(name);
+    if (!isWanted(name, asked)) continue;
+    if (text === undefined) add(name, section(c, on.shared));
+    else parts.push(`# ${name}\r\n${text}`);
+  }
   for (const { name, fields } of extra(on.shared.options.info?.(), false))
     if (isWanted(name, asked)) add(name, [...fields]);
   c.reply.verbatim('txt', Buffer.from(parts.join('\r\n')).toString('latin1'));
 }
 
-export const infoCommands: Readonly<Record<string, CommandHandler>> = { info };
+export const infoCommands: Readonly<Record<string, CommandHandler>> = {
+  info: (c) => writeInfo(c, new Map()),
+};

@@ -32,7 +32,7 @@ type Held = Record<SubscriptionKind, Set<Latin1>>;
 
 /** The gateway's subscriptions at its Redis. */
 export class Channels implements Hearer {
-  readonly #port: Port;
+  readonly port: Port;
   readonly #ears: Ears;
   readonly #pubsub: PubSub;
   /** What each connection has subscribed. */
@@ -46,7 +46,7 @@ export class Channels implements Hearer {
   #trim: Timer | undefined;
 
   constructor(port: Port, ears: Ears) {
-    this.#port = port;
+    this.port = port;
     this.#ears = ears;
     this.#pubsub = port.shared.pubsub;
     ears.add(this);
@@ -57,7 +57,7 @@ export class Channels implements Hearer {
     const coming = this.#coming[kind];
     for (const name of names) coming.set(name, (coming.get(name) ?? 0) + 1);
     try {
-      await Promise.race([this.#subscribe(kind, names), sleep(this.#port.clock, CONFIRM_MS)]);
+      await Promise.race([this.#subscribe(kind, names), sleep(this.port.clock, CONFIRM_MS)]);
       subscribed();
     } finally {
       for (const name of names) {
@@ -70,7 +70,7 @@ export class Channels implements Hearer {
 
   /** Clients have unsubscribed or gone. */
   released(): void {
-    this.#trim ??= this.#port.clock.after(LINGER_MS, () => {
+    this.#trim ??= this.port.clock.after(LINGER_MS, () => {
       this.#trim = undefined;
       for (const [ear, held] of this.#held) this.#unsubscribe(ear, held);
     });
@@ -127,11 +127,11 @@ export class Channels implements Hearer {
 
   /** Which slot's node tells of a name: its own for shard channels, any other name is told by every node. */
   #slotOf(kind: SubscriptionKind, name: Latin1): number {
-    return kind === 'shard' && this.#port.isCluster ? slotOf(name) : (this.#port.everyNode()[0] ?? 0);
+    return kind === 'shard' && this.port.isCluster ? slotOf(name) : (this.port.everyNode()[0] ?? 0);
   }
 
   #isAt(kind: SubscriptionKind, name: Latin1, ear: Ear): boolean {
-    return this.#port.topology.nodeOf(this.#slotOf(kind, name))?.name === ear.name;
+    return this.port.topology.nodeOf(this.#slotOf(kind, name))?.name === ear.name;
   }
 
   async #subscribe(kind: SubscriptionKind, names: readonly Latin1[]): Promise<void> {

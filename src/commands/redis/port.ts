@@ -1,6 +1,7 @@
 // What the commands off the hot path need of the gateway over a Redis store: single commands in the order of a connection.
 import type { Clock, Latin1, Logger } from '../../base/index.ts';
 import type { Reply } from '../../resp/index.ts';
+import type { CallContext } from '../call.ts';
 import type { Session } from '../session.ts';
 import type { Shared } from '../shared.ts';
 
@@ -41,6 +42,8 @@ export interface EarNode {
 /** The gateway over a Redis store, as its commands see it. Order: what one session asks is executed in that order. */
 export interface Port {
   readonly shared: Shared;
+  /** What calls are made of. */
+  readonly callContext: CallContext;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly isCluster: boolean;
@@ -48,6 +51,8 @@ export interface Port {
   readonly topology: { nodeOf(slot: number): EarNode | undefined };
   /** Calls `hear` for every key that a write or merge of this gateway has changed. Result: stops it. */
   onChanged(hear: (keys: readonly Latin1[]) => void): () => void;
+  /** The database number at the Redis. Default: 0. */
+  readonly db?: number | undefined;
   /** Slots with their node's name, one slot for each master: where commands about all nodes are sent. */
   everyNode(): readonly number[];
   /** Read commands at the node of a slot; raw replies, one Buffer each. Errors: MqkvError UNCERTAIN, UNAVAILABLE. */
