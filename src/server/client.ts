@@ -4,14 +4,16 @@
 // 2. While a command waits (async handler) or output is not drained (`blocked`), input is kept, up to a bound, and
 //    beyond it not read.
 // 3. Replies of a chunk go out in one write, unless they grow large or a command waits.
-// 4. After close or detach nothing more is executed and nothing written.
+// 4. A place that a handler took for replies to come (`later`) keeps its rank; the output keeps what stands behind it.
+// 5. After close or detach nothing more is executed and nothing written.
 import type { Socket } from 'node:net';
-import { messageOf, noteYoungGarbage } from '../base/index.ts';
+import { assert, messageOf, noteYoungGarbage } from '../base/index.ts';
 import { type ParseStatus, type ReplyWriter, RequestParser } from '../resp/index.ts';
 import { addressesOf } from './addresses.ts';
 import type { Connection } from './connection.ts';
 import { Input } from './input.ts';
 import type { Lane } from './lane.ts';
+import type { LaterReply } from './late-replies.ts';
 import { Output } from './output.ts';
 import type { ServerCore } from './server-core.ts';
 import { onSocket } from './socket-events.ts';
@@ -70,7 +72,7 @@ export class Client implements Connection {
     this.remoteAddress = remote;
     this.localAddress = local;
     this.#parser = new RequestParser(core.limits);
-    this.#output = new Output(socket, core, () => this.#goOn());
+    this.#output = new Output(socket, core, { goOn: () => this.#goOn(), overflow: () => this.#overflow() });
     this.#input = new Input(socket, core.limits);
     this.#unattach = onSocket(socket, {
       received: (chunk) => this.#receive(chunk),
@@ -105,9 +107,9 @@ export class Client implements Connection {
     return this.#phase !== 'open';
   }
 
-  /** A command waits for its handler. */
+  /** A command waits for its handler, or replies are to come. */
   get waiting(): boolean {
-    return this.#waiting;
+    return this.#waiting || this.#output.isLate;
   }
 
   get signal(): AbortSignal {
@@ -154,6 +156,16 @@ export class Client implements Connection {
       this.#output.push(writer.take());
     }
     if (this.#output.bytesQueued > this.#core.limits.outputBytesMax) this.#overflow();
+  }
+
+  later(count: number): LaterReply {
+    const lane = this.#lane;
+    assert(lane !== undefined && this.#running, 'a handler runs');
+    if (lane.writer.length > 0) this.#output.write(lane.writer.take());
+    const { ends } = lane.batch;
+    const first = this.#next - 1;
+    const inputBytes = ends[first + count - 1] - (first === 0 ? 0 : ends[first - 1]);
+    return this.#output.later({ commands: count, inputBytes });
   }
 
   close(afterFlush = false): void {
@@ -224,6 +236,7 @@ export class Client implements Connection {
     const { batch, writer } = lane;
     const core = this.#core;
     const { handler, limits } = core;
+    const isPlain = handler.handleRun === undefined;
     for (;;) {
       this.#running = true;
       while (this.#next < batch.count) {
@@ -231,8 +244,14 @@ export class Client implements Connection {
         if (i >= this.#prepared) this.#prepared = this.#core.prepare(this, lane, i);
         const mark = writer.length;
         try {
-          const result = handler.handle(this, batch, i, writer);
-          if (result !== undefined && isPromise(result)) return this.#wait(lane, mark, result);
+          const taken = isPlain ? 0 : (handler.handleRun?.(this, batch, i, writer) ?? 0);
+          if (taken > 0) {
+            this.#next = i + taken;
+            if (this.#output.blocked) return this.#hold(lane);
+          } else {
+            const result = handler.handle(this, batch, i, writer);
+            if (result !== undefined && isPromise(result)) return this.#wait(lane, mark, result);
+          }
         } catch (error) {
           this.#failed(lane, mark, error);
         }
@@ -252,7 +271,8 @@ export class Client implements Connection {
   #wait(lane: Lane, mark: number, result: Promise<void>): void {
     this.#running = false;
     this.#waiting = true;
-    if (this.#phase === 'open' && mark > 0) this.#output.write(lane.writer.take(mark));
+    const before = Math.min(mark, lane.writer.length);
+    if (this.#phase === 'open' && before > 0) this.#output.write(lane.writer.take(before));
     this.#core.lanes.keep(lane);
     const settled = (): void => {
       this.#waiting = false;
@@ -266,7 +286,7 @@ export class Client implements Connection {
 
   #failed(lane: Lane, mark: number, error: unknown): void {
     this.#core.logFailure(this, lane.batch.name(this.#next - 1), error);
-    lane.writer.truncate(mark);
+    lane.writer.truncate(Math.min(mark, lane.writer.length));
     lane.writer.error('ERR internal error');
   }
 
@@ -274,9 +294,15 @@ export class Client implements Connection {
   #flushEarly(lane: Lane): boolean {
     this.#output.write(lane.writer.take());
     if (!this.#output.blocked) return false;
-    this.#running = false;
-    this.#core.lanes.keep(lane);
+    this.#hold(lane);
     return true;
+  }
+
+  /** The rest of the commands waits until the output goes on. */
+  #hold(lane: Lane): void {
+    this.#running = false;
+    if (lane.writer.length > 0) this.#output.write(lane.writer.take());
+    this.#core.lanes.keep(lane);
   }
 
   /** Closed, finishing or detached by a handler. */

@@ -1,6 +1,7 @@
 // What handlers see of a client, and what a server asks of its handler.
 import type { Socket } from 'node:net';
 import type { CommandBatch, ReplyWriter } from '../resp/index.ts';
+import type { LaterReply } from './late-replies.ts';
 
 /** One client, from accept to close. */
 export interface Connection {
@@ -32,14 +33,23 @@ export interface Connection {
   /** The connection is closing or gone: what is written is dropped. */
   readonly closed: boolean;
   /**
+   * A place in the order of replies for the running command and those after it, `count` in all, filled while later
+   * commands of the connection are executed. Several may be open; what is written after it waits behind it. When too
+   * many commands or bytes of input are under way the connection's next commands wait (LATE_COMMANDS_MAX,
+   * LATE_INPUT_BYTES_MAX). Close drops them, `close(true)` and the end of the server wait for them.
+   * Order: only while a handler runs (before its return or first await); `handleRun` returns the same `count`.
+   */
+  later(count: number): LaterReply;
+  /**
    * Out-of-band output (pub/sub, monitor). Order: within the running command of this connection, at the place in its
-   * replies; at any other time between two replies. A client that reads too slowly is disconnected (OUTPUT_BYTES_MAX).
+   * replies; behind places for later replies; at any other time between two replies. A client that reads too slowly is disconnected (OUTPUT_BYTES_MAX).
    */
   push(write: (reply: ReplyWriter) => void): void;
   /** Closes at once, or with `afterFlush` once the replies written so far are sent. Later commands are not executed. */
   close(afterFlush?: boolean): void;
   /**
-   * Hands the socket over: the server forgets it. Replies written so far are sent first; `head` is the input that
+   * Hands the socket over: the server forgets it. Replies written so far are sent first, those to come (`later`) are
+   * dropped; `head` is the input that
    * came after the running command. Owns: the caller, who resumes the socket (it is paused) and closes it.
    */
   detach(): { readonly socket: Socket; readonly head: Buffer };
@@ -60,6 +70,12 @@ export interface Handler {
     index: number,
     reply: ReplyWriter,
   ): void | Promise<void>;
+  /**
+   * Takes over commands `from` and those after it as one run: result, how many; 0: none, `handle` gets command `from`.
+   * Their replies are written to `reply` before the return, or to places taken with `connection.later`.
+   * Owns: `batch` and `reply` are the server's, valid until the return.
+   */
+  handleRun?(connection: Connection, batch: CommandBatch, from: number, reply: ReplyWriter): number;
   /** A client has come. */
   opened?(connection: Connection): void;
   /** A client has gone (also when detached). */

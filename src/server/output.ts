@@ -1,6 +1,7 @@
 // What one client is still to be sent: replies, out-of-band messages between them, and when to stop because it reads too slowly.
 import type { Socket } from 'node:net';
 import type { Timer } from '../base/index.ts';
+import { LateReplies, type LaterReply, type Taken } from './late-replies.ts';
 import type { ServerCore } from './server-core.ts';
 
 /** Units: ms. After the last reply the input is read and dropped for this long, or a reset could overtake the reply. */
@@ -8,26 +9,51 @@ const LINGER_MS = 1000;
 /** Units: bytes. Out-of-band messages of one turn are joined up to this size. */
 const JOIN_BYTES_MAX = 64 * 1024;
 
+/** What an output tells its client. */
+export interface OutputEvents {
+  /** `blocked` was true and is no longer. */
+  goOn(): void;
+  /** More late replies are unsent than `outputBytesMax`. */
+  overflow(): void;
+}
+
 /** The output of one client. */
 export class Output {
-  /** More is unsent than `outputPauseBytes`; `drained` is called when that is over. */
-  blocked = false;
   readonly #socket: Socket;
   readonly #core: ServerCore;
+  readonly #late = new LateReplies({ emit: (piece) => this.#add(piece), closed: () => this.#lateClosed() });
   readonly #drained: () => void;
+  readonly #events: OutputEvents;
+  #isUndrained = false;
+  /** The late replies were full when last asked. */
+  #isHeldUp = false;
+  #isEnding = false;
   #pushed: Buffer[] = [];
   #pushedBytes = 0;
   #linger: Timer | undefined;
 
-  constructor(socket: Socket, core: ServerCore, drained: () => void) {
+  constructor(socket: Socket, core: ServerCore, events: OutputEvents) {
     this.#socket = socket;
     this.#core = core;
+    this.#events = events;
     this.#drained = () => {
-      if (!this.blocked) return;
-      this.blocked = false;
-      drained();
+      if (!this.#isUndrained) return;
+      this.#isUndrained = false;
+      if (!this.blocked) events.goOn();
     };
     socket.on('drain', this.#drained);
+  }
+
+  /** More is unsent than `outputPauseBytes`, or too many replies are to come: `goOn` is told when that is over. */
+  get blocked(): boolean {
+    if (this.#isUndrained) return true;
+    this.#isHeldUp = this.#late.full;
+    return this.#isHeldUp;
+  }
+
+  /** Replies are to come. */
+  get isLate(): boolean {
+    return !this.#late.empty;
   }
 
   /** Leaves the socket to others. */
@@ -37,41 +63,70 @@ export class Output {
 
   /** Units: bytes. */
   get bytesQueued(): number {
-    return this.#socket.writableLength + this.#pushedBytes;
+    return this.#socket.writableLength + this.#pushedBytes + this.#late.heldBytes;
   }
 
-  /** Sends replies. */
+  /** Sends replies, those before them first. */
   write(pieces: readonly Buffer[]): void {
+    if (!this.#late.empty) return this.#late.write(pieces);
     if (this.#pushedBytes > 0) this.flush();
     this.#send(pieces);
-    if (this.#socket.writableLength > this.#core.limits.outputPauseBytes) this.blocked = true;
   }
 
-  /** Sends out-of-band pieces at the end of this turn, together with others of the turn. */
+  /** A place for replies that come later, behind what has been written. */
+  later(taken: Taken): LaterReply {
+    return this.#late.open(taken);
+  }
+
+  /** Sends out-of-band pieces at the end of this turn, together with others of the turn; behind replies to come. */
   push(pieces: readonly Buffer[]): void {
-    if (this.#pushedBytes === 0) queueMicrotask(() => this.flush());
-    for (const piece of pieces) {
-      this.#pushed.push(piece);
-      this.#pushedBytes += piece.length;
-    }
+    if (!this.#late.empty) return this.#late.write(pieces);
+    for (const piece of pieces) this.#add(piece);
   }
 
-  /** Sends what was pushed. */
+  /** Sends what was pushed, and late replies whose turn has come. */
   flush(): void {
     if (this.#pushedBytes === 0) return;
-    const joined = this.#pushedBytes <= JOIN_BYTES_MAX ? [Buffer.concat(this.#pushed)] : this.#pushed;
-    this.drop();
+    const pushed = this.#pushed;
+    const joined =
+      pushed.length > 1 && this.#pushedBytes <= JOIN_BYTES_MAX ? [Buffer.concat(pushed)] : pushed;
+    this.#pushed = [];
+    this.#pushedBytes = 0;
     this.#send(joined);
   }
 
-  /** Forgets what was pushed and not sent. */
+  /** The end of a turn in which something was added: sends it, and goes on with what waited for it. */
+  endOfTurn(): void {
+    this.flush();
+    if (this.bytesQueued > this.#core.limits.outputBytesMax) return this.#events.overflow();
+    if (this.#isEnding && this.#late.empty) this.#end();
+    else if (this.#isHeldUp && !this.blocked) this.#events.goOn();
+  }
+
+  /** Forgets what was not sent. */
   drop(): void {
     this.#pushed = [];
     this.#pushedBytes = 0;
+    this.#late.drop();
   }
 
-  /** Sends the rest, then closes. */
+  /** Sends the rest, replies to come included, then closes. */
   end(): void {
+    if (this.#late.empty) this.#end();
+    else this.#isEnding = true;
+  }
+
+  #lateClosed(): void {
+    if (this.#isEnding || this.#isHeldUp) this.#core.endOfTurn(this);
+  }
+
+  #add(piece: Buffer): void {
+    if (this.#pushed.push(piece) === 1) this.#core.endOfTurn(this);
+    this.#pushedBytes += piece.length;
+  }
+
+  #end(): void {
+    this.#isEnding = false;
     this.flush();
     const socket = this.#socket;
     socket.once('close', () => this.#linger?.cancel());
@@ -85,13 +140,14 @@ export class Output {
     if (pieces.length === 1) {
       this.#core.outputBytes += pieces[0].length;
       socket.write(pieces[0]);
-      return;
+    } else {
+      socket.cork();
+      for (const piece of pieces) {
+        this.#core.outputBytes += piece.length;
+        socket.write(piece);
+      }
+      socket.uncork();
     }
-    socket.cork();
-    for (const piece of pieces) {
-      this.#core.outputBytes += piece.length;
-      socket.write(piece);
-    }
-    socket.uncork();
+    if (socket.writableLength > this.#core.limits.outputPauseBytes) this.#isUndrained = true;
   }
 }

@@ -5,6 +5,7 @@ import type { Client } from './client.ts';
 import type { Connection, Handler } from './connection.ts';
 import { type Lane, Lanes } from './lane.ts';
 import type { ServerLimits, Settings } from './options.ts';
+import type { Output } from './output.ts';
 
 /** Commands that are prepared together: few enough to stay in the cache, enough for their memory accesses to overlap. */
 const GROUP = 32;
@@ -24,12 +25,18 @@ export class ServerCore {
   outputBytes = 0;
   /** Called when the last client has gone. */
   emptied: (() => void) | undefined;
+  #added: Output[] = [];
 
   constructor(settings: Settings) {
     this.handler = settings.handler;
     this.limits = settings.limits;
     this.clock = settings.clock;
     this.logger = settings.logger;
+  }
+
+  /** Something was added to an output that goes out at the end of the turn. */
+  endOfTurn(output: Output): void {
+    if (this.#added.push(output) === 1) queueMicrotask(() => this.#endTurn());
   }
 
   /** A client has come. */
@@ -61,6 +68,12 @@ export class ServerCore {
   logFailure(client: Client, command: string, error: unknown): void {
     const stack = error instanceof Error ? error.stack : undefined;
     this.logger.error({ error: messageOf(error), stack, command, client: client.id }, 'handler failed');
+  }
+
+  #endTurn(): void {
+    const added = this.#added;
+    this.#added = [];
+    for (const output of added) output.endOfTurn();
   }
 
   #tell(what: 'opened' | 'closed', connection: Connection): void {
