@@ -25,7 +25,7 @@ function status(reply: ReplyWriter, texts: Iterable<string>): void {
 
 /** First key, last key, step: the old description of keys. */
 function range(spec: CommandSpec): readonly [number, number, number] {
-  const ranges = spec.keys.filter((key) => key.find.kind === 'range');
+  const ranges = spec.keys.filter((key) => key.find.kind === 'range' && key.keyword === undefined);
   const first = ranges[0];
   if (first === undefined || first.find.kind !== 'range') return [0, 0, 0];
   const lasts = ranges.map(({ begin, find: { ...place } }) =>
@@ -44,13 +44,13 @@ function keySpec(reply: ReplyWriter, key: KeySpec): void {
   reply.latin1('flags');
   status(reply, key.flags);
   reply.latin1('begin_search');
-  typed(reply, 'index', [['index', key.begin]]);
+  beginSearch(reply, key);
   reply.latin1('find_keys');
   if (place.kind === 'range')
     typed(reply, 'range', [
       ['lastkey', place.last],
       ['keystep', place.step],
-      ['limit', 0],
+      ['limit', place.limit],
     ]);
   else
     typed(reply, 'keynum', [
@@ -60,7 +60,19 @@ function keySpec(reply: ReplyWriter, key: KeySpec): void {
     ]);
 }
 
-function typed(reply: ReplyWriter, type: string, fields: readonly (readonly [string, number])[]): void {
+function beginSearch(reply: ReplyWriter, { keyword, begin }: KeySpec): void {
+  if (keyword === undefined) return typed(reply, 'index', [['index', begin]]);
+  typed(reply, 'keyword', [
+    ['keyword', keyword],
+    ['startfrom', begin],
+  ]);
+}
+
+function typed(
+  reply: ReplyWriter,
+  type: string,
+  fields: readonly (readonly [string, string | number])[],
+): void {
   reply.map(2);
   reply.latin1('type');
   reply.latin1(type);
@@ -68,7 +80,8 @@ function typed(reply: ReplyWriter, type: string, fields: readonly (readonly [str
   reply.map(fields.length);
   for (const [name, value] of fields) {
     reply.latin1(name);
-    reply.integer(value);
+    if (typeof value === 'number') reply.integer(value);
+    else reply.latin1(value);
   }
 }
 

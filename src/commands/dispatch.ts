@@ -66,21 +66,25 @@ export type Checked =
   | { readonly spec: CommandSpec; readonly error?: undefined }
   | { readonly spec?: undefined; readonly error: string };
 
-/** Finds a command and checks its subcommand and arity. */
-export function check(args: Arguments): Checked {
+/** Finds a command and checks its subcommand and arity, and whether the store executes it. */
+export function check(args: Arguments, store: 'embedded' | 'redis' = 'embedded'): Checked {
   const given = args.text(0);
   const container = commandTable.get(given) ?? commandTable.get(given.toLowerCase());
   if (container === undefined) return { error: unknownCommand(args) };
-  const spec = resolve(container, args);
-  if (container.subcommands.size > 0 && spec === container && args.argc > 1)
+  const isWhole = container.name === 'cluster';
+  const spec = isWhole ? container : resolve(container, args);
+  if (container.subcommands.size > 0 && spec === container && args.argc > 1 && !isWhole)
     return { error: unknownSubcommand(given, args.text(1)) };
   const { arity } = spec;
   if (arity > 0 ? args.argc !== arity : args.argc < -arity) return { error: wrongArity(spec.name) };
-  if (!spec.supported)
-    return {
-      error: `ERR '${spec.name.toUpperCase().replace('|', ' ')}' is not supported by the embedded store yet`,
-    };
-  return { spec };
+  const refused = refusalBy(store, spec);
+  return refused === undefined ? { spec } : { error: refused };
+}
+
+function refusalBy(store: 'embedded' | 'redis', spec: CommandSpec): string | undefined {
+  const name = spec.name.toUpperCase().replace('|', ' ');
+  if (store === 'redis') return spec.via === 'refused' ? `ERR ${name} is refused: ${spec.reason}` : undefined;
+  return spec.supported ? undefined : `ERR '${name}' is not supported by the embedded store yet`;
 }
 
 function unknownCommand(args: Arguments): string {

@@ -7,7 +7,7 @@ export function replyHelp(c: Call): void {
   const name = c.spec.name.split('|')[0];
   const container = commandTable.get(name);
   const lines = [`${name.toUpperCase()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`];
-  for (const sub of container?.subcommands.keys() ?? []) lines.push(sub.toUpperCase());
+  for (const [sub, spec] of container?.subcommands ?? []) if (spec.supported) lines.push(sub.toUpperCase());
   c.reply.array(lines.length);
   for (const line of lines) c.reply.simple(line);
 }

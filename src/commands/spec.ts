@@ -1,27 +1,42 @@
 // The command table: what each command is, as data. COMMAND, arity checks, key extraction and MULTI work from it.
 import { assert } from '../base/index.ts';
+import { BITMAPS } from './table/bitmaps.ts';
+import { CLUSTER } from './table/cluster.ts';
 import { CONNECTION } from './table/connection.ts';
+import { GEO } from './table/geo.ts';
 import { HASHES } from './table/hashes.ts';
+import { HYPERLOGLOGS } from './table/hyperloglog.ts';
 import { KEYS } from './table/keys.ts';
-import { MQKV } from './table/mqkv.ts';
+import { LISTS } from './table/lists.ts';
+import { MQKV, MQKV_ON_REDIS } from './table/mqkv.ts';
+import {
+  CONNECTION_ON_REDIS,
+  KEYS_ON_REDIS,
+  SERVER_ON_REDIS,
+  SORTED_SETS_ON_REDIS,
+} from './table/on-redis.ts';
 import { PUBSUB } from './table/pubsub.ts';
 import type { Row } from './table/row.ts';
+import { SCRIPTING } from './table/scripting.ts';
 import { SERVER } from './table/server.ts';
 import { SETS } from './table/sets.ts';
 import { SORTED_SETS } from './table/sorted-sets.ts';
+import { STREAMS } from './table/streams.ts';
 import { STRINGS } from './table/strings.ts';
 import { TRANSACTIONS } from './table/transactions.ts';
-import { UNSUPPORTED } from './table/unsupported.ts';
+import { nullArrayOf, refusalOf, type Via, viaOf } from './table/via.ts';
 
 /** Where a command's keys stand. */
 export interface KeySpec {
   /** Redis' words: RO RW OW RM access update insert delete. */
   readonly flags: readonly string[];
-  /** The argument where the search begins; 0 is the command name. */
+  /** The argument where the search begins; 0 is the command name. With a keyword: where its search begins, negative from the end. */
   readonly begin: number;
-  /** A range of arguments, or a number of keys followed by them. */
+  /** Upper case. The keys follow this word; it may be missing, then there are none. */
+  readonly keyword?: string;
+  /** A range of arguments, or a number of keys followed by them. `limit` 2: the first half of the range. */
   readonly find:
-    | { readonly kind: 'range'; readonly last: number; readonly step: number }
+    | { readonly kind: 'range'; readonly last: number; readonly step: number; readonly limit: number }
     | { readonly kind: 'count'; readonly count: number; readonly first: number; readonly step: number };
 }
 
@@ -42,22 +57,44 @@ export interface CommandSpec {
   /** What it does to registers (DESIGN 3); empty: it writes nothing. */
   readonly touches: string;
   readonly subcommands: ReadonlyMap<string, CommandSpec>;
-  /** false: known to Redis, answered with a clear error here. */
+  /** The stores that execute it. */
+  readonly stores: 'all' | 'redis';
+  /** false: known to Redis, answered with a clear error by the embedded store. */
   readonly supported: boolean;
+  /** How a Redis store treats it. */
+  readonly via: Via;
+  /** Why a Redis store refuses it; '': it does not. */
+  readonly reason: string;
+  /** Whether its nothing is `*-1` in RESP2; `count`: only with a COUNT. */
+  readonly nullArray: boolean | 'count';
   readonly isWrite: boolean;
 }
 
-const GROUPS: readonly (readonly [string, readonly Row[]])[] = [
-  ['string', STRINGS],
-  ['generic', KEYS],
-  ['hash', HASHES],
-  ['set', SETS],
-  ['sorted-set', SORTED_SETS],
-  ['transactions', TRANSACTIONS],
-  ['pubsub', PUBSUB],
-  ['connection', CONNECTION],
-  ['server', SERVER],
-  ['server', MQKV],
+type Group = readonly [name: string, rows: readonly Row[], stores: CommandSpec['stores']];
+
+const GROUPS: readonly Group[] = [
+  ['string', STRINGS, 'all'],
+  ['generic', KEYS, 'all'],
+  ['hash', HASHES, 'all'],
+  ['set', SETS, 'all'],
+  ['sorted-set', SORTED_SETS, 'all'],
+  ['transactions', TRANSACTIONS, 'all'],
+  ['pubsub', PUBSUB, 'all'],
+  ['connection', CONNECTION, 'all'],
+  ['server', SERVER, 'all'],
+  ['server', MQKV, 'all'],
+  ['generic', KEYS_ON_REDIS, 'redis'],
+  ['sorted-set', SORTED_SETS_ON_REDIS, 'redis'],
+  ['connection', CONNECTION_ON_REDIS, 'redis'],
+  ['server', SERVER_ON_REDIS, 'redis'],
+  ['server', MQKV_ON_REDIS, 'redis'],
+  ['list', LISTS, 'redis'],
+  ['stream', STREAMS, 'redis'],
+  ['bitmap', BITMAPS, 'redis'],
+  ['hyperloglog', HYPERLOGLOGS, 'redis'],
+  ['geo', GEO, 'redis'],
+  ['scripting', SCRIPTING, 'redis'],
+  ['cluster', CLUSTER, 'redis'],
 ];
 
 function words(text: string): string[] {
@@ -66,15 +103,21 @@ function words(text: string): string[] {
 
 function parseKeySpec(text: string): KeySpec {
   const [flags, place] = text.split('@');
-  const [begin, rest] = place.split(/[:#]/);
+  const [start, rest] = place.split(/[:#]/);
+  const [keyword, from] = start.includes('=') ? start.split('=') : [undefined, start];
   const [a, b, c] = rest.split('/').map(Number);
   const find = place.includes(':')
-    ? ({ kind: 'range', last: a, step: b } as const)
+    ? ({ kind: 'range', last: a, step: b, limit: c ?? 0 } as const)
     : ({ kind: 'count', count: a, first: b, step: c } as const);
-  return { flags: flags.split(','), begin: Number(begin), find };
+  return {
+    flags: flags.split(','),
+    begin: Number(from),
+    ...(keyword === undefined ? {} : { keyword }),
+    find,
+  };
 }
 
-function specOf(row: Row, group: string): CommandSpec {
+function specOf(row: Row, [group, , stores]: Group): CommandSpec {
   const [name, arity, flags, keys, acl, since, touches, summary] = row;
   return {
     name,
@@ -87,7 +130,11 @@ function specOf(row: Row, group: string): CommandSpec {
     summary,
     touches,
     subcommands: new Map(),
-    supported: true,
+    stores,
+    supported: stores === 'all',
+    via: viaOf(name, words(flags), touches),
+    reason: refusalOf(name) ?? '',
+    nullArray: nullArrayOf(name),
     isWrite: words(flags).includes('write'),
   };
 }
@@ -99,7 +146,8 @@ function addSubcommand(table: ReadonlyMap<string, CommandSpec>, container: strin
   (parent.subcommands as Map<string, CommandSpec>).set(spec.name.slice(container.length + 1), spec);
 }
 
-function addGroup(table: Map<string, CommandSpec>, group: string, rows: readonly Row[]): void {
+function addGroup(table: Map<string, CommandSpec>, group: Group): void {
+  const [, rows] = group;
   for (const row of rows) if (!row[0].includes('|')) table.set(row[0], specOf(row, group));
   for (const row of rows) {
     const [container, sub] = row[0].split('|');
@@ -109,13 +157,7 @@ function addGroup(table: Map<string, CommandSpec>, group: string, rows: readonly
 
 function buildTable(): ReadonlyMap<string, CommandSpec> {
   const table = new Map<string, CommandSpec>();
-  for (const [group, rows] of GROUPS) addGroup(table, group, rows);
-  for (const [name, arity] of UNSUPPORTED) {
-    const spec = { ...specOf([name, arity, '', '', '', '', '', ''], ''), supported: false };
-    const [container, sub] = name.split('|');
-    if (sub === undefined) table.set(name, spec);
-    else addSubcommand(table, container, spec);
-  }
+  for (const group of GROUPS) addGroup(table, group);
   return table;
 }
 
@@ -137,25 +179,47 @@ export function resolve(spec: CommandSpec, args: Arguments): CommandSpec {
 
 /** Positions of the keys that a spec finds in given arguments. undefined: the arguments make no sense. */
 export function keyPositions(spec: CommandSpec, args: Arguments): number[] | undefined {
-  const positions: number[] = [];
-  for (const key of spec.keys) if (!findKeys(key, args, positions)) return undefined;
-  if (spec.name === 'sort') findStore(args, positions);
-  return positions;
+  const search: Search = { args, positions: [], mayBeNone: spec.flags.has('no_mandatory_keys') };
+  for (const key of spec.keys) if (!findKeys(key, search)) return undefined;
+  if (spec.name === 'sort') findStore(args, search.positions);
+  return search.positions;
 }
 
-function findKeys(key: KeySpec, args: Arguments, positions: number[]): boolean {
-  const { begin, find } = key;
+interface Search {
+  readonly args: Arguments;
+  /** Found so far. */
+  readonly positions: number[];
+  /** A number of keys may be 0. */
+  readonly mayBeNone: boolean;
+}
+
+function findKeys(key: KeySpec, search: Search): boolean {
+  if (key.keyword === undefined) return findAt(key.begin, key, search);
+  const at = keywordAt(key.keyword, key.begin, search.args);
+  return at < 0 || findAt(at + 1, key, search);
+}
+
+/** Where the word stands; -1: nowhere. From a negative place on it is looked for towards the front. */
+function keywordAt(keyword: string, begin: number, args: Arguments): number {
+  const step = begin < 0 ? -1 : 1;
+  for (let at = begin < 0 ? args.argc + begin : begin; at > 0 && at < args.argc; at += step)
+    if (args.text(at).toUpperCase() === keyword) return at;
+  return -1;
+}
+
+function findAt(begin: number, { find }: KeySpec, { args, positions, mayBeNone }: Search): boolean {
   if (find.kind === 'range') {
-    const last = find.last < 0 ? args.argc + find.last : begin + find.last;
+    const end = find.last < 0 ? args.argc + find.last : begin + find.last;
+    const last = find.limit > 1 ? begin + Math.floor((end - begin + 1) / find.limit) - 1 : end;
     if (last >= args.argc) return false;
     for (let at = begin; at <= last; at += find.step) positions.push(at);
     return true;
   }
   if (begin + find.count >= args.argc) return false;
   const text = args.text(begin + find.count);
-  const count = /^[1-9][0-9]{0,8}$/.test(text) ? Number(text) : 0;
+  const count = /^(0|[1-9][0-9]{0,8})$/.test(text) ? Number(text) : -1;
   const first = begin + find.first;
-  if (count === 0 || first + (count - 1) * find.step >= args.argc) return false;
+  if (count < (mayBeNone ? 0 : 1) || first + (count - 1) * find.step >= args.argc) return false;
   for (let i = 0; i < count; i++) positions.push(first + i * find.step);
   return true;
 }

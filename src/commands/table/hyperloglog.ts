@@ -1,0 +1,55 @@
+// The command table: HyperLogLog commands that only a Redis store executes. Columns: name, arity, flags, keys, ACL categories, since, registers touched, summary.
+import type { Row } from './row.ts';
+
+export const HYPERLOGLOGS: readonly Row[] = [
+  [
+    'pfadd',
+    -2,
+    'write denyoom fast',
+    'RW,insert@1:0/1',
+    'write hyperloglog fast',
+    '2.8.9',
+    'put string',
+    'Counts elements into a HyperLogLog',
+  ],
+  [
+    'pfcount',
+    -2,
+    'readonly',
+    'RW,access@1:-1/1',
+    'read hyperloglog slow',
+    '2.8.9',
+    '',
+    'Estimates how many different elements were counted',
+  ],
+  [
+    'pfdebug',
+    3,
+    'write denyoom admin',
+    'RW,access@2:0/1',
+    'write hyperloglog admin slow dangerous',
+    '2.8.9',
+    '',
+    'Looks inside a HyperLogLog',
+  ],
+  [
+    'pfmerge',
+    -2,
+    'write denyoom',
+    'RW,access,insert@1:0/1 RO,access@2:-1/1',
+    'write hyperloglog slow',
+    '2.8.9',
+    'put string',
+    'Joins HyperLogLogs into another key',
+  ],
+  [
+    'pfselftest',
+    1,
+    'admin',
+    '',
+    'hyperloglog admin slow dangerous',
+    '2.8.9',
+    '',
+    "Tests Redis' own HyperLogLog code",
+  ],
+];
