@@ -60,6 +60,7 @@ function other(name, path, suites) {
 
 function main() {
   if (!step('build', process.execPath, [modules('typescript', 'bin', 'tsc'), '-p', 'tsconfig.json'])) return;
+  if (!step('scripts beside it', process.execPath, ['scripts/copy-lua.mjs'])) return;
   step('format', process.execPath, [modules('@biomejs', 'biome', 'bin', 'biome'), 'format', '.']);
   step('lint', process.execPath, [modules('oxlint', 'bin', 'oxlint'), '--quiet']);
   vitest('node', process.execPath, []);

@@ -1,0 +1,89 @@
+-- The write script: units of ARGV one after another, each atomic and with one version. Plain SETs take the short way.
+--
+-- ARGV: origin, flags (m mark, 3 RESP3 replies, c cluster), largest value in bytes, then units:
+--   S tag key value | X tag key value at | x tag key value ttlMs
+--   C nkeys (key tag)* argc arg*
+--   T nkeys (key tag)* ncommands nwatch (key version)* (argc arg*)*
+-- A watch's version is the newest of the key's header ('' none), with '!' behind it where its expiry has fired.
+-- Result: per unit. Plain: the version (x: + 12 hex of at), meaning +OK. Else {err}, or a list: reply, version ('' nothing
+-- changed), then per touched key: key '*' | key n field*n | key '@' atMs. A plain unit gives such a list too where a plain
+-- delta would not carry all of it. T of a watch that fails: the list {false, ''}.
+-- Replies that Lua cannot give are statuses: '\1I<decimal>' an integer, '\1N' RESP2's null array.
+-- (The parts stand in one text: ../scripts.ts puts common.lua and the rows where `general` begins.)
+
+local ARGV, RESULTS, DIGITS = ARGV, {}, nil
+ORIGIN, MAX_VALUE_BYTES = ARGV[1], tonumber(ARGV[3])
+do
+  local flags = ARGV[2]
+  MARK = string.find(flags, 'm', 1, true) ~= nil
+  RESP3 = string.find(flags, '3', 1, true) ~= nil
+  CLUSTER = string.find(flags, 'c', 1, true) ~= nil
+end
+BASE = now_hex .. '0000' .. ORIGIN
+
+local general_unit
+local function general(...)
+  if not general_unit then general_unit = make_general() end
+  return general_unit(...)
+end
+
+local FRESH = (MARK and 'p' or 'P') .. BASE -- header of a key that held nothing newer
+local PLAIN_LOW, PLAIN_UP = 'p' .. BASE, 'P' .. BASE
+local TOO_LONG = { err = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)' }
+
+-- A plain SET; `at` Unix ms, 0: none. Result as described above.
+local function plain(tag, key, value, at)
+  if #value > MAX_VALUE_BYTES then return TOO_LONG end
+  local slot = 'mqkv:{' .. tag .. '}'
+  if #key > 64 then slot = slot .. '.' end
+  local header = call('HGET', slot, key)
+  local v = BASE
+  if header then
+    local form = byte(header)
+    if form == 112 then
+      if header >= PLAIN_LOW then v = next_version(sub(header, 2)) end
+    elseif form == 80 then
+      if header >= PLAIN_UP then v = next_version(sub(header, 2)) end
+    elseif form == 68 or form == 100 then
+      v = next_version(sub(header, 2))
+    elseif form == 88 or form == 120 then
+      v = next_version(above(sub(header, 2, 25)))
+    else
+      return general('P', tag, key, value, at)
+    end
+  end
+  if at == 0 then
+    local reply = try('SET', key, value)
+    if reply.err then return { err = reply.err } end
+    call('HSET', slot, key, v == BASE and FRESH or (MARK and 'p' or 'P') .. v)
+    return v
+  end
+  if at <= now_ms then return general('P', tag, key, value, at) end
+  local reply
+  if NATIVE_TTL then reply = try('SET', key, value, 'PXAT', format('%.0f', at)) else reply = try('SET', key, value) end
+  if reply.err then return { err = reply.err } end
+  call('HSET', slot, key, (MARK and 'x' or 'X') .. v .. format('%012x', at))
+  return v
+end
+
+local i, count, last = 4, 0, #ARGV
+while i <= last do
+  local op = ARGV[i]
+  count = count + 1
+  if op == 'S' then
+    RESULTS[count] = plain(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], 0)
+    i = i + 4
+  elseif op == 'X' then
+    RESULTS[count] = plain(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]))
+    i = i + 5
+  elseif op == 'x' then
+    local at = now_ms + tonumber(ARGV[i + 4])
+    local result = plain(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], at)
+    if type(result) == 'string' then result = result .. format('%012x', at) end
+    RESULTS[count] = result
+    i = i + 5
+  else
+    RESULTS[count], i = general(op, i)
+  end
+end
+return RESULTS

@@ -1,0 +1,86 @@
+// The scripts that mqkv runs inside Redis: put together from the .lua files beside this module.
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { assert } from '../../base/index.ts';
+
+/** A script as Redis gets it. */
+export interface Script {
+  readonly name: string;
+  readonly text: string;
+  /** Shape: 40 lower-case hex digits; what EVALSHA takes. */
+  readonly sha1: string;
+}
+
+/** Files of commands' rows. Order: as they stand in the text; those not there are left out. */
+const ROWS = [
+  'rows-strings',
+  'rows-keys',
+  'rows-hashes',
+  'rows-sets',
+  'rows-zsets',
+  'rows-whole',
+  'rows-lists',
+  'rows-streams',
+  'rows-bits',
+  'rows-eval',
+];
+
+const REAL_TIME = "local TIME = redis.call('TIME')";
+const NATIVE_TTL = 'local NATIVE_TTL = true';
+
+function source(name: string): string {
+  return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
+}
+
+function isThere(name: string): boolean {
+  return existsSync(new URL(`./lua/${name}.lua`, import.meta.url));
+}
+
+/** Comments and indentation cost Redis nothing but the parsing; they go so that the text sent is short. */
+function squeezed(text: string): string {
+  const lines = text.split('\n').map((line) => line.trim());
+  return lines.filter((line) => line !== '' && !line.startsWith('--')).join('\n');
+}
+
+function scriptOf(name: string, text: string): Script {
+  return { name, text, sha1: createHash('sha1').update(text).digest('hex') };
+}
+
+/** What lies below the commands: states as text and the rules of local writes. Parts of any script that needs them. */
+function core(): string {
+  return `${source('numbers')}${source('common')}`;
+}
+
+/** A script of the clock, the core and one main part, `lua/NAME.lua`. Its parts share one scope. */
+export function assemble(name: string): Script {
+  return scriptOf(name, squeezed(`${source('clock')}${core()}${source(name)}`));
+}
+
+/**
+ * The write script: what only the general units need is made when the first of them comes, so that a call with plain
+ * SETs alone pays nothing for it.
+ */
+export function assembleWrite(): Script {
+  const rows = ROWS.filter(isThere).map((name) => `do\n${source(name)}end\n`);
+  const general = `local function make_general()\n${core()}${rows.join('')}${source('units')}end\n`;
+  return scriptOf('write', squeezed(`${source('clock')}${general}${source('write')}`));
+}
+
+/**
+ * The script with the test harness' clock in place of Redis': the key `mqkv:clock` holds the Unix ms, and nothing expires
+ * natively. Never in a running site.
+ */
+export function withTestClock({ name, text }: Script): Script {
+  assert(text.includes(REAL_TIME) && text.includes(NATIVE_TTL), 'a script has the two lines of the clock');
+  const clock =
+    "local TIME = tonumber(redis.call('GET', 'mqkv:clock')) TIME = {math.floor(TIME / 1000), TIME % 1000 * 1000}";
+  return scriptOf(name, text.replace(REAL_TIME, clock).replace(NATIVE_TTL, 'local NATIVE_TTL = false'));
+}
+
+/** Loads scripts into the Redis that `call` reaches. Errors: those of `call`. */
+export async function loadScripts(
+  call: (args: readonly string[]) => Promise<unknown>,
+  scripts: readonly Script[],
+): Promise<void> {
+  await Promise.all(scripts.map(({ text }) => call(['SCRIPT', 'LOAD', text])));
+}
