@@ -1,0 +1,10 @@
+// The folder's door: which Redis serves a slot.
+export type {
+  Around,
+  DedicatedOptions,
+  Node,
+  OpenTopology,
+  Topology,
+  TopologyChange,
+} from './topology.ts';
+export { openTopology } from './open-topology.ts';

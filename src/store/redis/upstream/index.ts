@@ -1,0 +1,4 @@
+// The folder's door: connections to Redis servers.
+export type { Link, LinkOptions, LinkSetup, LinkState, ReplySink, TlsSettings } from './link.ts';
+export { openLink } from './redis-link.ts';
+export { ReplyScanner } from './reply-scanner.ts';
