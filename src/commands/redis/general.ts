@@ -105,7 +105,7 @@ class OpenGeneral implements OpenedGeneral, Transactions {
   #special(c: Call, session: Session): boolean | Promise<void> {
     const { port } = this;
     const name = c.spec.name.split('|')[0];
-    const refused = refusalOf(name);
+    const refused = refusalOf(c.spec);
     if (refused !== undefined) {
       c.fail(refused);
       return true;

@@ -4,8 +4,9 @@ import { type Reply, ReplyParser } from '../../resp/index.ts';
 
 const NULL_BULK = '$-1\r\n';
 const NULL_ARRAY = Buffer.from('*-1\r\n');
-/** A status that stands for an integer beyond what Lua's numbers hold: `+` NUL `I` decimal. */
-const BIG_INTEGER = '+\0I';
+/** Statuses that stand for what Lua cannot reply: an integer (its decimal follows), a null array. */
+const BIG_INTEGER = '+\x01I';
+const ANY_NULL_ARRAY = '+\x01N';
 
 /** The first byte behind the reply that begins at `at`. The bytes are whole replies. */
 export function endOfReply(bytes: Buffer, at: number): number {
@@ -68,7 +69,7 @@ export function isNullReply(bytes: Buffer): boolean {
 /** What a script answered, as the command itself would have: nulls that are arrays, integers beyond 2^53. */
 export function asCommandReply(bytes: Buffer, isNullArray: boolean): Buffer {
   const head = bytes.toString('latin1', 0, Math.min(bytes.length, 5));
-  if (isNullArray && head === NULL_BULK) return NULL_ARRAY;
+  if ((isNullArray && head === NULL_BULK) || head.startsWith(ANY_NULL_ARRAY)) return NULL_ARRAY;
   if (!head.startsWith(BIG_INTEGER)) return bytes;
   return Buffer.from(`:${bytes.toString('latin1', 3)}`, 'latin1');
 }

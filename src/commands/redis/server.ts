@@ -3,34 +3,20 @@ import { type Latin1, messageOf } from '../../base/index.ts';
 import type { Call } from '../call.ts';
 import { NOT_INTEGER, SYNTAX } from '../errors.ts';
 import { parseLong } from '../numbers.ts';
+import type { CommandSpec } from '../spec.ts';
 import type { Session } from '../session.ts';
 import { extrasOf } from './extras.ts';
 import type { Port } from './port.ts';
 
-const REFUSED: Readonly<Record<string, string>> = {
-  swapdb: 'ERR SWAPDB is refused: the store is one database',
-  move: 'ERR MOVE is refused: the store is one database',
-  migrate: 'ERR MIGRATE is refused: the other server would get the data without its versions',
-  debug: 'ERR DEBUG is refused: it would stop or corrupt a live site',
-  failover: 'ERR FAILOVER is refused: ask the Redis or its Sentinel',
-  module: 'ERR MODULE is refused: ask the Redis itself',
-  replicaof: 'ERR REPLICAOF is refused: ask the Redis or its Sentinel',
-  slaveof: 'ERR SLAVEOF is refused: ask the Redis or its Sentinel',
-  save: 'ERR SAVE is refused: ask the Redis itself',
-  bgsave: 'ERR BGSAVE is refused: ask the Redis itself',
-  bgrewriteaof: 'ERR BGREWRITEAOF is refused: ask the Redis itself',
-  psync: 'ERR PSYNC is refused: replicate from the Redis itself',
-  sync: 'ERR SYNC is refused: replicate from the Redis itself',
-  replconf: 'ERR REPLCONF is refused: replicate from the Redis itself',
-  'restore-asking': 'ERR RESTORE-ASKING is refused: it is for the nodes of a cluster',
-  pfdebug: 'ERR PFDEBUG is refused: it would change what no other site sees',
-  pfselftest: 'ERR PFSELFTEST is refused: it would stop a live site',
-};
-
-/** Commands that are refused, with the reason. undefined: not among them. */
-export function refusalOf(name: string): string | undefined {
-  return REFUSED[name.split('|')[0]];
+/** Why a command is refused. undefined: it is not. */
+export function refusalOf({ via, name, reason }: CommandSpec): string | undefined {
+  const isCluster = CLUSTER_WORDS.has(name.split('|')[0]);
+  if (via !== 'refused' || isCluster) return undefined;
+  return `ERR '${name.toUpperCase().replace('|', ' ')}' is refused: ${reason}`;
 }
+
+/** Answered as by a Redis that is no cluster. */
+const CLUSTER_WORDS: ReadonlySet<string> = new Set(['cluster', 'asking', 'readonly', 'readwrite']);
 
 /** SELECT: the store's own database only. */
 export function select(c: Call, port: Port): void {

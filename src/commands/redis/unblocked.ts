@@ -1,6 +1,7 @@
 // Blocking commands: how long each waits, on which keys, and its form that does not.
 import type { Latin1 } from '../../base/index.ts';
 import { parseLong } from '../numbers.ts';
+import { nullArrayOf } from '../table/via.ts';
 import type { Words } from './port.ts';
 
 /** Where the timeout stands; `last`: the last argument. */
@@ -16,24 +17,10 @@ const TIMEOUTS: Readonly<Record<string, 'last' | number>> = {
 };
 const STREAM_READS: ReadonlySet<string> = new Set(['xread', 'xreadgroup']);
 
-/** Commands whose "nothing there" is an array on RESP2. */
-const NULL_ARRAYS: ReadonlySet<string> = new Set([
-  'blpop',
-  'brpop',
-  'blmpop',
-  'bzpopmin',
-  'bzpopmax',
-  'bzmpop',
-  'lmpop',
-  'zmpop',
-  'xread',
-  'xreadgroup',
-]);
-
 /** Whether "nothing" of this command is `*-1` on RESP2 instead of `$-1`. */
 export function isNullArray(words: Words): boolean {
-  const name = words[0].toLowerCase();
-  return NULL_ARRAYS.has(name) || ((name === 'lpop' || name === 'rpop') && words.length > 2);
+  const nullArray = nullArrayOf(words[0].toLowerCase());
+  return nullArray === 'count' ? words.length > 2 : nullArray;
 }
 
 /** How long a blocking command waits, and in which form it is tried. */

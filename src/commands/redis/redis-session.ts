@@ -1,0 +1,19 @@
+// What the gateway over a Redis store remembers of one connection.
+import type { Connection } from '../../server/index.ts';
+import { type Lane, openLane } from '../../store/index.ts';
+import { newSession, type Session } from '../session.ts';
+
+/** A session with its order at the store. */
+export interface RedisSession extends Session {
+  readonly lane: Lane;
+}
+
+/** A new connection's state. */
+export function newRedisSession(connection: Connection, authenticated: boolean): RedisSession {
+  return { ...newSession(connection, authenticated), lane: openLane() };
+}
+
+/** The order of a session that this gateway has made; any other (none in practice) gets one of its own. */
+export function laneOf(session: Session): Lane {
+  return 'lane' in session ? (session as RedisSession).lane : openLane();
+}
