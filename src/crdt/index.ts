@@ -12,7 +12,7 @@ export { DeltaWriter } from './delta-writer.ts';
 export { digest } from './digest.ts';
 export { Edit, type Edited } from './edit.ts';
 export { forgetTombstones, free, isForgettable } from './free.ts';
-export { KeyState, registerOf } from './key-state.ts';
+export { ensureRegister, isLive, KeyState, newestIn, noteVersion, registerOf } from './key-state.ts';
 export { type Merged, merge } from './merge.ts';
 export { parseTotal, type Total, totalText } from './number.ts';
 export { deletedState, isPlain, isPlainTtl, plainState } from './plain.ts';
