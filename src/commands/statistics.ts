@@ -9,6 +9,8 @@ export interface CommandCount {
   failed: number;
 }
 
+const NONE: CommandCount = { calls: 0, microseconds: 0, rejected: 0, failed: 0 };
+
 const HOT_NAMES = ['get', 'set', 'incr', 'ping', 'mget', 'hset', 'sadd'] as const;
 
 /** Counters of one gateway; all of them only grow until CONFIG RESETSTAT. */
@@ -19,15 +21,15 @@ export class Statistics {
   readonly #commands = new Map<string, CommandCount>();
   readonly #hot: HotCounts;
 
-  constructor(hot: HotCounts) {
+  constructor(hot = new HotCounts()) {
     this.#hot = hot;
   }
 
-  /** The numbers of a command off the hot path, by lower-case name. */
+  /** The numbers of a command off the hot path, by lower-case name: the same object every time. */
   of(name: string): CommandCount {
     let count = this.#commands.get(name);
     if (count === undefined) {
-      count = { calls: 0, microseconds: 0, rejected: 0, failed: 0 };
+      count = { ...NONE };
       this.#commands.set(name, count);
     }
     return count;
@@ -35,10 +37,13 @@ export class Statistics {
 
   /** Every command called, those of the hot path (whose time is not measured) included. */
   commands(): ReadonlyMap<string, Readonly<CommandCount>> {
-    const all = new Map([...this.#commands].map(([name, count]) => [name, { ...count }]));
+    const called = [...this.#commands].filter(
+      ([, { calls, rejected, failed }]) => calls + rejected + failed > 0,
+    );
+    const all = new Map(called.map(([name, count]) => [name, { ...count }]));
     for (const name of HOT_NAMES) {
       if (this.#hot[name] === 0) continue;
-      const held = all.get(name) ?? { calls: 0, microseconds: 0, rejected: 0, failed: 0 };
+      const held = all.get(name) ?? NONE;
       all.set(name, { ...held, calls: held.calls + this.#hot[name] });
     }
     return all;
@@ -56,7 +61,7 @@ export class Statistics {
     this.connectionsReceived = 0;
     this.commandsProcessed = 0;
     this.errors = 0;
-    this.#commands.clear();
+    for (const count of this.#commands.values()) Object.assign(count, NONE);
     Object.assign(this.#hot, new HotCounts());
   }
 }

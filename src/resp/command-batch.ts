@@ -3,6 +3,7 @@ import { codeOfBytes } from './names.ts';
 
 const COMMANDS_AT_FIRST = 16;
 const EMPTY = Buffer.alloc(0);
+const STAR = 42;
 /** Units: bytes. What a chunk of node:net (64 KB) and a rest before it take. */
 const SCRATCH_BYTES = 80 * 1024;
 
@@ -62,6 +63,28 @@ export class CommandBatch {
   /** Argument a as a string, one char a byte. Shape: latin1. */
   text(i: number, a: number): string {
     return this.buffer.toString('latin1', this.start(i, a), this.end(i, a));
+  }
+
+  /** Where the bytes of command i begin in `buffer`: behind the one before it. */
+  begin(i: number): number {
+    return i === 0 ? 0 : this.ends[i - 1];
+  }
+
+  /**
+   * Whether the bytes of command i are one canonical array of bulks and nothing else, so that they may be passed on as
+   * they are: no inline command, no empty command before it.
+   */
+  isArray(i: number): boolean {
+    const begin = this.begin(i);
+    const name = this.start(i, 0);
+    const headers = 6 + digitsOf(this.argc(i)) + digitsOf(this.end(i, 0) - name);
+    return this.buffer[begin] === STAR && name - begin === headers;
+  }
+
+  /** Bytes `from` up to `to` of `buffer`, to be kept: a copy where the batch will reuse them. Owns: the caller may not change them. */
+  keep(from: number, to: number): Buffer {
+    const bytes = this.buffer.subarray(from, to);
+    return this.buffer === this.#scratch ? Buffer.from(bytes) : bytes;
   }
 
   /** A copy of the input after command i, as it was received. Owns: the caller. */
@@ -147,6 +170,13 @@ export class CommandBatch {
     this.ends = grown(this.ends, size);
     this.firsts = grown(this.firsts, size + 1);
   }
+}
+
+/** Decimal digits of a number from 0. */
+function digitsOf(n: number): number {
+  let digits = 1;
+  for (let bound = 10; bound <= n; bound *= 10) digits++;
+  return digits;
 }
 
 function grown(array: Int32Array, least: number): Int32Array {

@@ -1,0 +1,123 @@
+// The gateway over a Redis store: hot commands as bytes and script calls, everything else by the commands in redis/.
+import { assert, type Clock, type Latin1, VALUE_BYTES_MAX } from '../base/index.ts';
+import type { CommandBatch, ReplyWriter } from '../resp/index.ts';
+import type { Connection, Handler } from '../server/index.ts';
+import type { Executor, Keyspace } from '../store/index.ts';
+import type { CallContext } from './call.ts';
+import { check } from './dispatch.ts';
+import { Front } from './front.ts';
+import { openShared } from './gateway.ts';
+import type { OpenGeneral, General } from './redis/context.ts';
+import { openGeneral } from './redis/general.ts';
+import { HotRuns } from './redis/hot-runs.ts';
+import { openPlain } from './redis/plain.ts';
+import { portCommands } from './redis/port-of.ts';
+import type { Port } from './redis/port.ts';
+import { newRedisSession, type RedisSession } from './redis/redis-session.ts';
+import type { GatewayOptions, Shared } from './shared.ts';
+import { Statistics } from './statistics.ts';
+
+/** What the gateway needs of the Redis store besides its `Store` face. */
+export interface RedisBehind {
+  readonly executor: Executor;
+  /** The nodes, for connections of their own. */
+  readonly topology: Port['topology'];
+  /** See `Port`. */
+  onChanged(hear: (keys: readonly Latin1[]) => void): () => void;
+  everyNode(): readonly number[];
+  call: Port['call'];
+  /** The database number. */
+  readonly db?: number | undefined;
+}
+
+/** What a gateway over a Redis store is made of. */
+export interface RedisGatewayOptions extends Omit<GatewayOptions, 'keyspace'> {
+  readonly redis: RedisBehind;
+  /** Default: the commands of `redis/general.ts`. */
+  readonly openGeneral?: OpenGeneral;
+}
+
+/** The command face of a site whose store is its own Redis. */
+export class RedisGateway implements Handler {
+  readonly #shared: Shared;
+  readonly #front: Front;
+  readonly #hot: HotRuns;
+  readonly #general: General & { close?(): void };
+
+  constructor(options: RedisGatewayOptions) {
+    const { random, clock, logger, redis } = options;
+    const maxValueBytes = options.maxValueBytes ?? VALUE_BYTES_MAX;
+    const keyspace = absentKeyspace(clock);
+    const callContext: CallContext = { keyspace, random, clock, maxValueBytes };
+    const statistics = new Statistics();
+    this.#shared = openShared({ ...options, keyspace }, statistics);
+    this.#hot = new HotRuns({ executor: redis.executor, statistics, maxValueBytes });
+    const { executor, topology, everyNode, call, onChanged, db } = redis;
+    const port: Port = {
+      ...portCommands(executor),
+      isCluster: executor.isCluster,
+      shared: this.#shared,
+      ...{ callContext, clock, logger, topology, everyNode, call, onChanged, db },
+    };
+    this.#general = (options.openGeneral ?? openGeneral)(port, openPlain(port));
+    this.#front = new Front(this.#shared, callContext, {
+      check: (args) => check(args, 'redis'),
+      execute: (given, session) => this.#general.run(given, session),
+    });
+  }
+
+  /** Hands a message published at another site to local subscribers. Result: how many got it. */
+  deliver(channel: Latin1, message: Uint8Array): number {
+    return this.#shared.pubsub.publish(channel, message);
+  }
+
+  /** Commands executed; what reads found is not looked at. */
+  get counts(): { readonly commands: number; readonly hits: number; readonly misses: number } {
+    return this.#shared.statistics.totals();
+  }
+
+  /** Ends waits and the connections that listen to the Redis. */
+  close(): void {
+    this.#general.close?.();
+  }
+
+  opened(connection: Connection): void {
+    this.#front.opened(newRedisSession(connection, this.#shared.options.password === undefined));
+  }
+
+  closed(connection: Connection): void {
+    const session = this.#front.closed(connection);
+    if (session !== undefined) this.#general.closed?.(session);
+  }
+
+  handleRun(connection: Connection, batch: CommandBatch, from: number): number {
+    const session = connection.state as RedisSession;
+    return this.#front.isOpen(session, from) ? this.#hot.take(session, batch, from) : 0;
+  }
+
+  handle(
+    connection: Connection,
+    batch: CommandBatch,
+    index: number,
+    reply: ReplyWriter,
+  ): void | Promise<void> {
+    return this.#front.run(connection.state as RedisSession, { batch, index, reply });
+  }
+}
+
+/** Makes the command face over a Redis store; give it to `createServer` of `mqkv/server` as its handler. */
+export function createRedisGateway(options: RedisGatewayOptions): RedisGateway {
+  return new RedisGateway(options);
+}
+
+/** Stands where commands shared with the embedded store expect a keyspace: it tells the time, and has no data. */
+function absentKeyspace(clock: Clock): Keyspace {
+  return new Proxy({} as Keyspace, {
+    get: (_target, name) => {
+      if (name === 'now') return clock.now();
+      if (name === 'size') return 0;
+      if (name === 'begin' || name === 'end') return () => {};
+      return assert(false, `a Redis store has no keyspace.${String(name)}`);
+    },
+  });
+}
