@@ -180,10 +180,11 @@ class Routes implements Router {
 
   /** What a replica does not answer goes to the master after all. */
   #sendToReplica(job: Job, queue: SlotQueue): boolean {
-    const link = this.#topology.nodeOf(Math.max(0, job.request.slot))?.replica?.(job.request.protocol);
-    if (link?.state !== 'ready') return false;
+    const node = this.#topology.nodeOf(Math.max(0, job.request.slot));
+    const link = node?.replica?.(job.request.protocol);
+    if (node === undefined || link?.state !== 'ready') return false;
     job.owner = replicaOwner(queue);
-    job.start(link);
+    job.start(link, node.origin);
     return true;
   }
 }

@@ -21,8 +21,13 @@ export interface RouteRequest {
   readonly replica?: boolean | undefined;
   /** A read of a connection none of whose writes is unanswered: it need not wait for writes that cannot be applied yet. */
   readonly isFree?: boolean | undefined;
-  /** What to send instead once a script was not known: EVAL with the text. */
-  readonly evalBytes?: (() => Buffer | readonly Buffer[]) | undefined;
+  /**
+   * For a script (`count` is 1): what to send instead of `bytes` when it is sent again, or to a node of another origin than
+   * `origin`: EVAL with the text, and with the origin of the node that runs it.
+   */
+  readonly evalBytes?: ((origin: number) => Buffer | readonly Buffer[]) | undefined;
+  /** The origin that `bytes` of a script name; undefined: they name none. */
+  readonly origin?: number | undefined;
 }
 
 /** What a job tells its queue. */
@@ -61,7 +66,7 @@ export class Job implements ReplySink {
   isProbe = false;
   /** Code of the last refusal. */
   lastRefusal = '';
-  /** The next attempt sends `evalBytes`. */
+  /** The script was not known. */
   useText = false;
   readonly #sink: ReplySink;
   /** Commands answered to the sink: all before this one. */
@@ -91,15 +96,16 @@ export class Job implements ReplySink {
     return this.#answered === this.request.count;
   }
 
-  /** Sends what is open. */
-  start(link: Link): void {
+  /** Sends what is open to the node of that origin. */
+  start(link: Link, origin: number): void {
     const { request } = this;
+    if (request.evalBytes !== undefined) this.#renew(request.evalBytes, origin);
     this.#asking = this.asked !== undefined;
     this.#skip = this.#asking;
     this.asked = undefined;
     this.#come = 0;
     this.#sent = this.#open === undefined ? request.count - this.#answered : this.#open.length;
-    const isWhole = this.#sent === request.count && !this.#asking && !this.useText;
+    const isWhole = this.#sent === request.count && !this.#asking && this.#commands === undefined;
     link.forward(isWhole ? request.bytes : this.#openBytes(), this.#sent * (this.#asking ? 2 : 1), this);
   }
 
@@ -143,10 +149,15 @@ export class Job implements ReplySink {
     return Array.from({ length: this.request.count - first }, (_, i) => first + i);
   }
 
+  /** A script is sent with the origin of its node; once not known, with its text. */
+  #renew(evalBytes: (origin: number) => Buffer | readonly Buffer[], origin: number): void {
+    const named = this.request.origin;
+    if (this.useText || (named !== undefined && named !== origin))
+      this.#commands = commandsOf(evalBytes(origin), 1);
+  }
+
   #openBytes(): readonly Buffer[] {
-    const { bytes, count, evalBytes } = this.request;
-    if (this.useText && evalBytes !== undefined) this.#commands = commandsOf(evalBytes(), count);
-    this.#commands ??= commandsOf(bytes, count);
+    this.#commands ??= commandsOf(this.request.bytes, this.request.count);
     const pieces: Buffer[] = [];
     for (const command of this.#openCommands()) {
       if (this.#asking) pieces.push(ASKING);

@@ -6,7 +6,8 @@
 
 /** Why a command was not applied. */
 export type Refusal =
-  | { readonly kind: 'moved' | 'ask'; readonly host: string; readonly port: number }
+  | { readonly kind: 'moved'; readonly host: string; readonly port: number }
+  | { readonly kind: 'ask'; readonly host: string; readonly port: number }
   | { readonly kind: 'noscript' }
   | { readonly kind: 'pause'; readonly code: string };
 

@@ -187,7 +187,7 @@ export class SlotQueue implements JobOwner {
     if (link.state !== 'ready') return false;
     if (job.asked === undefined) this.#node = node;
     this.#under++;
-    job.start(link);
+    job.start(link, node.origin);
     return true;
   }
 

@@ -53,14 +53,31 @@ describe('CLUSTER NODES', () => {
   it('names every node by all its addresses', () => {
     const text = [
       'aa 127.0.0.1:30004@31004,hostname4 slave bb 0 1426238317239 4 connected',
-      'bb ::1:30001@31001,,tls-port=0,shard-id=cc myself,master - 0 0 1 connected 0-5460 [93-<-aa]',
+      'bb ::1:30001@31001,,tls-port=0,shard-id=cc myself,master - 0 0 1 connected 0-5460 7 [93-<-aa] [94->-aa]',
       'cc :30002@31002 master,fail? - 0 0 1 connected',
       '',
     ].join('\n');
     expect(parseClusterNodes(text)).toEqual([
-      { id: 'aa', port: 30004, hosts: ['127.0.0.1', 'hostname4'], flags: ['slave'] },
-      { id: 'bb', port: 30001, hosts: ['::1'], flags: ['myself', 'master'] },
-      { id: 'cc', port: 30002, hosts: [], flags: ['master', 'fail?'] },
+      {
+        id: 'aa',
+        port: 30004,
+        hosts: ['127.0.0.1', 'hostname4'],
+        flags: ['slave'],
+        ranges: [],
+        migrating: [],
+      },
+      {
+        id: 'bb',
+        port: 30001,
+        hosts: ['::1'],
+        flags: ['myself', 'master'],
+        ranges: [
+          [0, 5460],
+          [7, 7],
+        ],
+        migrating: [{ slot: 94, to: 'aa' }],
+      },
+      { id: 'cc', port: 30002, hosts: [], flags: ['master', 'fail?'], ranges: [], migrating: [] },
     ]);
   });
 });

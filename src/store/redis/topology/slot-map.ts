@@ -3,7 +3,9 @@
 // CLUSTER SLOTS = *( [ first, last, node, *replica ] )
 // node          = [ endpoint / null / "" / "?", port, id, [ *( name, value ) ] ]      endpoint missing: where we asked; the list since 7.0
 // CLUSTER NODES = *( line LF )
-// line          = id SP ip ":" port [ "@" busPort ] [ "," hostname ] *( "," name "=" value ) SP flags SP masterId SP …
+// line          = id SP address SP flags SP master SP ping SP pong SP epoch SP link *( SP ( slot / slot "-" slot / moving ) )
+// address       = ip ":" port [ "@" busPort ] [ "," hostname ] *( "," name "=" value )
+// moving        = "[" slot ( "->-" / "-<-" ) id "]"
 import type { Reply } from '../../../resp/index.ts';
 
 /** A node's TCP address. */
@@ -83,20 +85,37 @@ export interface KnownNode {
   readonly hosts: readonly string[];
   /** Shape: `master`, `slave`, `fail`, `handshake`, … */
   readonly flags: readonly string[];
+  /** What it serves, as the node that was asked sees it. */
+  readonly ranges: readonly (readonly [first: number, last: number])[];
+  /** Slots being moved away, and the ids of their next nodes; told by a node of itself only. */
+  readonly migrating: readonly { readonly slot: number; readonly to: string }[];
 }
 
 /** Parses CLUSTER NODES: masters without slots (which import their first) are only named there. */
 export function parseClusterNodes(text: string): readonly KnownNode[] {
   const nodes: KnownNode[] = [];
   for (const line of text.split('\n')) {
-    const [id, address, flags] = line.split(' ');
+    const [id, address, flags, , , , , , ...served] = line.split(' ');
     if (flags === undefined) continue;
     const [ipAndPorts, ...names] = address.split(',');
     const [ipAndPort] = ipAndPorts.split('@');
     const colon = ipAndPort.lastIndexOf(':');
     const hostname = names.find((name) => name !== '' && !name.includes('='));
     const hosts = [ipAndPort.slice(0, colon), hostname ?? ''].filter(isHost);
-    nodes.push({ id, port: Number(ipAndPort.slice(colon + 1)), hosts, flags: flags.split(',') });
+    const port = Number(ipAndPort.slice(colon + 1));
+    nodes.push({ id, port, hosts, flags: flags.split(','), ...slotsOf(served) });
   }
   return nodes;
+}
+
+function slotsOf(served: readonly string[]): Pick<KnownNode, 'ranges' | 'migrating'> {
+  const ranges: [number, number][] = [];
+  const migrating: { slot: number; to: string }[] = [];
+  for (const word of served) {
+    const moved = /^\[(\d+)->-(\w+)\]$/.exec(word);
+    if (moved !== null) migrating.push({ slot: Number(moved[1]), to: moved[2] });
+    const range = /^(\d+)(?:-(\d+))?$/.exec(word);
+    if (range !== null) ranges.push([Number(range[1]), Number(range[2] ?? range[1])]);
+  }
+  return { ranges, migrating };
 }

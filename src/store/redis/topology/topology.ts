@@ -18,8 +18,8 @@ export interface Node {
   link(protocol: 2 | 3): Link;
   /** A link of its own (tracking, pub/sub); the caller closes it. */
   dedicated(protocol: 2 | 3, options?: DedicatedOptions): Link;
-  /** `?read=replica`: the healthy replica with the shortest round trip, if there is one. */
-  replica?(): Link | undefined;
+  /** `?read=replica`: a link to the healthy replica with the shortest round trip, if there is one. */
+  replica?(protocol: 2 | 3): Link | undefined;
 }
 
 /** What is special about a link of its own. */
@@ -47,10 +47,10 @@ export interface Topology {
   ready(slot: number): Promise<Node>;
   /** Something says that the picture is old (READONLY, MOVED, a lost connection): look again. */
   refresh(reason: string): void;
-  /** A MOVED: that node serves the slot from now on. Cluster only. */
-  moved(slot: number, host: string, port: number): Node;
-  /** The target of an ASK. Cluster only. */
-  asking(host: string, port: number): Node;
+  /** A MOVED: that node serves the slot from now on. undefined: not a known address of this cluster; it looks again. Cluster only. */
+  moved(slot: number, host: string, port: number): Node | undefined;
+  /** The target of an ASK. undefined as for `moved`. Cluster only. */
+  asking(host: string, port: number): Node | undefined;
   onChange: ((change: TopologyChange) => void) | undefined;
   close(): Promise<void>;
 }
