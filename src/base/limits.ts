@@ -103,10 +103,6 @@ export const LATE_INPUT_BYTES_MAX = 256 * 1024;
 export const SCRIPTS_CACHED_MAX = 1024;
 /** Keys of one DEL that a FLUSHALL is made of: some ms of script, so that other clients get their turn. */
 export const FLUSH_KEYS_MAX = 256;
-/** Keys in a Redis up to which DBSIZE counts mqkv's own keys anew each time; above, their number may be 10 s old. */
-export const HIDDEN_KEYS_COUNTED_MAX = 20_000;
-/** RANDOMKEYs that may fall on mqkv's own keys before the keys are gone through. */
-export const RANDOM_KEY_TRIES_MAX = 100;
 /** Write units of one script call: Redis does nothing else meanwhile, and 512 take it about two milliseconds. */
 export const SCRIPT_UNITS_MAX = 512;
 /** Units: bytes of one script call's units; a larger single unit goes alone. */
@@ -117,3 +113,11 @@ export const CACHE_MISSING_MS = 1_000;
 export const CACHE_SETTLE_MS_MAX = 20;
 /** Units: bytes of requests that wait for a Redis node (at most 2 s, DESIGN 5); beyond it commands are answered UNAVAILABLE at once. */
 export const ROUTER_WAITING_BYTES_MAX = 256 * 1024 * 1024;
+/** Units: bytes of commands that wait for their upstream Redis; beyond it they fail at once: one value of half the greatest size, or two seconds at 1 Gbit/s. */
+export const UPSTREAM_QUEUED_BYTES_MAX = 256 * 1024 * 1024;
+/** Units: bytes of one upstream reply that is not complete yet; below 2^31 for one Buffer. Twice the largest value. */
+export const UPSTREAM_REPLY_BYTES_MAX = 1024 * 1024 * 1024;
+/** Replicas of one master that are pinged for `?read=replica`; a connection each. */
+export const REPLICAS_MAX = 16;
+/** Sentinels of one master, given and discovered; a connection each. */
+export const SENTINELS_MAX = 32;

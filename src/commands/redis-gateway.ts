@@ -1,5 +1,5 @@
 // The gateway over a Redis store: hot commands as bytes and script calls, everything else by the commands in redis/.
-import { assert, type Clock, type Latin1, VALUE_BYTES_MAX } from '../base/index.ts';
+import { assert, type Clock, type Latin1, messageOf, VALUE_BYTES_MAX } from '../base/index.ts';
 import type { CommandBatch, ReplyWriter } from '../resp/index.ts';
 import type { Connection, Handler } from '../server/index.ts';
 import type { Executor, Keyspace } from '../store/index.ts';
@@ -24,6 +24,7 @@ export interface RedisBehind {
   readonly topology: Port['topology'];
   /** See `Port`. */
   onChanged(hear: (keys: readonly Latin1[]) => void): () => void;
+  readonly allNodes: Port['allNodes'];
   everyNode(): readonly number[];
   call: Port['call'];
   /** The database number. */
@@ -43,21 +44,23 @@ export class RedisGateway implements Handler {
   readonly #front: Front;
   readonly #hot: HotRuns;
   readonly #general: General & { close?(): void };
+  readonly #call: Port['call'];
 
   constructor(options: RedisGatewayOptions) {
     const { random, clock, logger, redis } = options;
+    this.#call = redis.call;
     const maxValueBytes = options.maxValueBytes ?? VALUE_BYTES_MAX;
     const keyspace = absentKeyspace(clock);
     const callContext: CallContext = { keyspace, random, clock, maxValueBytes };
     const statistics = new Statistics();
     this.#shared = openShared({ ...options, keyspace }, statistics);
     this.#hot = new HotRuns({ executor: redis.executor, statistics, maxValueBytes });
-    const { executor, topology, everyNode, call, onChanged, db } = redis;
+    const { executor, topology, allNodes, everyNode, call, onChanged, db } = redis;
     const port: Port = {
       ...portCommands(executor),
       isCluster: executor.isCluster,
       shared: this.#shared,
-      ...{ callContext, clock, logger, topology, everyNode, call, onChanged, db },
+      ...{ callContext, clock, logger, topology, allNodes, everyNode, call, onChanged, db },
     };
     this.#general = (options.openGeneral ?? openGeneral)(port, openPlain(port));
     this.#front = new Front(this.#shared, callContext, {
@@ -66,9 +69,12 @@ export class RedisGateway implements Handler {
     });
   }
 
-  /** Hands a message published at another site to local subscribers. Result: how many got it. */
-  deliver(channel: Latin1, message: Uint8Array): number {
-    return this.#shared.pubsub.publish(channel, message);
+  /** Hands a message published at another site to the subscribers at all gateways of this one, by the Redis. Lost if that is away. */
+  deliver(channel: Latin1, message: Uint8Array): void {
+    this.#call(['PUBLISH', channel, message]).catch((error: unknown) => {
+      const { logger } = this.#shared.options;
+      logger.debug({ error: messageOf(error) }, 'a message of another site could not be handed on');
+    });
   }
 
   /** Commands executed; what reads found is not looked at. */

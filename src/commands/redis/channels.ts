@@ -44,6 +44,9 @@ export class Channels implements Hearer {
     shard: new Map(),
   };
   #trim: Timer | undefined;
+  /** Something wanted is not subscribed. */
+  #isMissing = false;
+  #isRetrying = false;
 
   constructor(port: Port, ears: Ears) {
     this.port = port;
@@ -57,7 +60,10 @@ export class Channels implements Hearer {
     const coming = this.#coming[kind];
     for (const name of names) coming.set(name, (coming.get(name) ?? 0) + 1);
     try {
-      await Promise.race([this.#subscribe(kind, names), sleep(this.port.clock, CONFIRM_MS)]);
+      const asked = this.#subscribe(kind, names).catch(() => {
+        this.#isMissing = true;
+      });
+      await Promise.race([asked, sleep(this.port.clock, CONFIRM_MS)]);
       subscribed();
     } finally {
       for (const name of names) {
@@ -95,10 +101,24 @@ export class Channels implements Hearer {
 
   lost(ear: Ear): void {
     this.#held.delete(ear);
-    for (const kind of KINDS)
-      void this.#subscribe(kind, this.#wanted(kind)).catch(() => {
-        // The next look at the nodes finds it.
-      });
+    this.#isMissing = true;
+  }
+
+  retry(): void {
+    if (!this.#isMissing || this.#isRetrying) return;
+    this.#isRetrying = true;
+    void this.#subscribeAll().finally(() => {
+      this.#isRetrying = false;
+    });
+  }
+
+  async #subscribeAll(): Promise<void> {
+    this.#isMissing = false;
+    try {
+      for (const kind of KINDS) await this.#subscribe(kind, this.#wanted(kind));
+    } catch {
+      this.#isMissing = true;
+    }
   }
 
   close(): void {
@@ -118,7 +138,8 @@ export class Channels implements Hearer {
   /** The slot of a shard channel is served elsewhere now. */
   #moved(name: Latin1, ear: Ear): void {
     if (!this.#held.get(ear)?.shard.delete(name) || !this.#wanted('shard').includes(name)) return;
-    void this.#subscribe('shard', [name]).catch(() => {});
+    this.#isMissing = true;
+    this.retry();
   }
 
   #wanted(kind: SubscriptionKind): Latin1[] {
@@ -143,7 +164,10 @@ export class Channels implements Hearer {
     for (const [slot, wanted] of bySlot) {
       const ear = await this.#ears.at(slot);
       const held = ear === undefined ? undefined : this.#held.get(ear);
-      if (ear === undefined || held === undefined) continue;
+      if (ear === undefined || held === undefined) {
+        this.#isMissing = true;
+        continue;
+      }
       await tell(ear, { kind, held, names: wanted.filter((name) => !held[kind].has(name)) });
     }
   }

@@ -2,7 +2,9 @@
 import type { Clock, Latin1, Logger, Timer } from '../../base/index.ts';
 import { messageOf } from '../../base/index.ts';
 import { encodeCommand, type Reply } from '../../resp/index.ts';
-import type { EarLink, EarNode, Port, Words } from './port.ts';
+import type { Node } from '../../store/redis/topology/index.ts';
+import type { Link } from '../../store/redis/upstream/index.ts';
+import type { Port, Words } from './port.ts';
 
 /** Who listens. */
 export interface Hearer {
@@ -12,6 +14,8 @@ export interface Hearer {
   fresh(ear: Ear): Promise<void>;
   /** The node is no longer listened to. */
   lost(ear: Ear): void;
+  /** A moment to make up for what could not be asked earlier; about twice a second. */
+  retry?(): void;
 }
 
 /** Units: ms. How often a connection is looked at: a lost one is found by then if nothing else told. */
@@ -22,7 +26,7 @@ const CHECK_TIMEOUT_MS = 2000;
 /** The connection to one node. */
 export class Ear {
   readonly name: string;
-  readonly #link: EarLink;
+  readonly #link: Link;
   /** The connection's own number at the node; another one: it was made anew. */
   #connectionId = '';
   #isChecking = false;
@@ -31,7 +35,7 @@ export class Ear {
   readonly #logger: Logger;
 
   constructor(
-    node: EarNode,
+    node: Node,
     { hearers, logger }: { readonly hearers: readonly Hearer[]; readonly logger: Logger },
   ) {
     this.name = node.name;
@@ -39,6 +43,9 @@ export class Ear {
     this.#logger = logger;
     this.#link = node.dedicated(3);
     this.#link.onPush = (reply) => this.#heard(reply);
+    this.#link.onState = (state) => {
+      if (state === 'ready') void this.check();
+    };
   }
 
   /** One command, parsed. */
@@ -77,6 +84,7 @@ export class Ear {
   close(): void {
     this.isClosed = true;
     this.#link.onPush = undefined;
+    this.#link.onState = undefined;
     this.#link.close();
     for (const hearer of this.#hearers) hearer.lost(this);
   }
@@ -121,7 +129,7 @@ export class Ears {
     this.#ears.clear();
   }
 
-  #open(node: EarNode): { readonly ear: Ear; readonly ready: Promise<void> } {
+  #open(node: Node): { readonly ear: Ear; readonly ready: Promise<void> } {
     const ear = new Ear(node, { hearers: this.#hearers, logger: this.#port.logger });
     const entry = { ear, ready: this.#inTime(ear.check()) };
     this.#ears.set(node.name, entry);
@@ -140,7 +148,7 @@ export class Ears {
   }
 
   #checkAll(): void {
-    const present = new Set(this.#port.everyNode().map((slot) => this.#port.topology.nodeOf(slot)?.name));
+    const present = new Set(this.#port.topology.nodes.map(({ name }) => name));
     for (const [name, { ear }] of this.#ears) {
       if (present.has(name)) void ear.check();
       else {
@@ -148,6 +156,7 @@ export class Ears {
         ear.close();
       }
     }
+    for (const hearer of this.#hearers) hearer.retry?.();
   }
 }
 

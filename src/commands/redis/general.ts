@@ -97,8 +97,11 @@ class OpenGeneral implements OpenedGeneral, Transactions {
     return executeInside(queued, { session, port: this.port, general: this });
   }
 
-  prepared(_session: Session, words: Words): Promise<Words | string> {
-    return asEval(words, this.#scripts);
+  async prepared(session: Session, words: Words): Promise<Words | string> {
+    const name = words[0].toLowerCase();
+    if (name !== 'flushall' && name !== 'flushdb') return asEval(words, this.#scripts);
+    const keys = await this.#keySpace.all(session);
+    return keys.length === 0 ? ['exists', ''] : ['del', ...keys];
   }
 
   /** false: a command without a rule of its own here. */

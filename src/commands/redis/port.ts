@@ -1,6 +1,8 @@
 // What the commands off the hot path need of the gateway over a Redis store: single commands in the order of a connection.
 import type { Clock, Latin1, Logger } from '../../base/index.ts';
 import type { Reply } from '../../resp/index.ts';
+import type { AllNodes } from '../../store/redis/all-nodes.ts';
+import type { Topology } from '../../store/redis/topology/index.ts';
 import type { CallContext } from '../call.ts';
 import type { Session } from '../session.ts';
 import type { Shared } from '../shared.ts';
@@ -19,26 +21,6 @@ export type Unit =
       readonly watches: ReadonlyMap<Latin1, string>;
     };
 
-/** A connection of its own to one node, for what only it hears: see `Link` of the store's upstream. */
-export interface EarLink {
-  call(args: readonly (string | Uint8Array)[]): Promise<Reply>;
-  forward(bytes: Buffer, count: number, sink: EarSink): void;
-  onPush: ((reply: Reply) => void) | undefined;
-  close(): void;
-}
-
-export interface EarSink {
-  replies(bytes: Buffer, count: number, firstError: number): void;
-  failed(count: number, written: boolean): void;
-}
-
-/** One node that can be listened to. */
-export interface EarNode {
-  /** host:port; another one after a failover. */
-  readonly name: string;
-  dedicated(protocol: 2 | 3): EarLink;
-}
-
 /** The gateway over a Redis store, as its commands see it. Order: what one session asks is executed in that order. */
 export interface Port {
   readonly shared: Shared;
@@ -48,7 +30,9 @@ export interface Port {
   readonly logger: Logger;
   readonly isCluster: boolean;
   /** The nodes, for connections of their own (channels, invalidations): the store's topology. */
-  readonly topology: { nodeOf(slot: number): EarNode | undefined };
+  readonly topology: Pick<Topology, 'nodeOf' | 'nodes'>;
+  /** Commands about all keys. */
+  readonly allNodes: AllNodes;
   /** Calls `hear` for every key that a write or merge of this gateway has changed. Result: stops it. */
   onChanged(hear: (keys: readonly Latin1[]) => void): () => void;
   /** The database number at the Redis. Default: 0. */

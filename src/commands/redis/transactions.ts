@@ -19,7 +19,7 @@ export interface Transactions {
   versionsOf(session: Session, keys: readonly Latin1[]): Promise<string[]>;
   /** Executes a queued command that is about the gateway, into `reply`'s array. Its raw reply. */
   inside(session: Session, queued: Queued): Promise<Buffer>;
-  /** The script that a queued EVALSHA means; a text is the error. */
+  /** What is executed for a queued command: EVAL for EVALSHA, DEL of all keys for FLUSHALL; a text is the error. */
   prepared(session: Session, words: Words): Promise<Words | string>;
 }
 
@@ -166,14 +166,10 @@ async function writeUnit(
     if (typeof prepared === 'string') return prepared;
     commands.push(prepared);
   }
-  const all = [
-    ...new Set([...keys, ...watches.keys(), ...commands.filter(isFlush).flatMap((w) => w.slice(1))]),
-  ];
+  const flushed = commands.flatMap((words, i) => (FLUSHES.has(data[i].spec.name) ? words.slice(1) : []));
+  const all = [...new Set([...keys, ...watches.keys(), ...flushed])];
+  if (on.port.isCluster && !haveOneSlot(all)) return CROSS_SLOT;
   return on.port.write(session, { kind: 'transaction', commands, keys: all, watches }, c.reply.protocol);
-}
-
-function isFlush(words: Words): boolean {
-  return words[0] === 'del';
 }
 
 /** The replies of the unit and those of the gateway's own commands, in the order queued. */
