@@ -121,3 +121,7 @@ export const UPSTREAM_REPLY_BYTES_MAX = 1024 * 1024 * 1024;
 export const REPLICAS_MAX = 16;
 /** Sentinels of one master, given and discovered; a connection each. */
 export const SENTINELS_MAX = 32;
+/** Units: bytes of key and value. Larger ones lie in the near cache's LRU list; copying these costs less than an object each. */
+export const CACHE_SMALL_BYTES_MAX = 4096;
+/** Keys that clients track (CLIENT TRACKING) at one gateway, as in Redis (tracking-table-max-keys); the oldest counts as changed. */
+export const TRACKED_KEYS_MAX = 1_000_000;

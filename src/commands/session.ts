@@ -22,13 +22,15 @@ export interface Session {
   /** A watched key has changed. */
   watchBroken: boolean;
   isMonitor: boolean;
+  /** CLIENT TRACKING is on: what it reads is remembered. */
+  isTracking: boolean;
   replies: 'on' | 'off' | 'skip';
   noEvict: boolean;
   libraryName: string;
   libraryVersion: string;
   /** Units: Unix ms. */
   lastCommandAtMs: number;
-  /** false: something special (MULTI, subscriptions, MONITOR, CLIENT REPLY, no AUTH yet): not the hot path. */
+  /** false: something special (MULTI, subscriptions, MONITOR, TRACKING, CLIENT REPLY, no AUTH yet): not the hot path. */
   isPlain: boolean;
 }
 
@@ -42,6 +44,7 @@ export function newSession(connection: Connection, authenticated: boolean): Sess
     watches: new Map(),
     watchBroken: false,
     isMonitor: false,
+    isTracking: false,
     replies: 'on',
     noEvict: false,
     libraryName: '',
@@ -58,6 +61,7 @@ export function settle(session: Session, isSubscribed: boolean): void {
     session.queue === undefined &&
     session.replies === 'on' &&
     !session.isMonitor &&
+    !session.isTracking &&
     !isSubscribed;
 }
 

@@ -114,6 +114,11 @@ export class Ears {
     this.#hearers.push(hearer);
   }
 
+  remove(hearer: Hearer): void {
+    const at = this.#hearers.indexOf(hearer);
+    if (at >= 0) this.#hearers.splice(at, 1);
+  }
+
   /** The connection to the node of a slot, its hearers told; undefined: there is none at present. */
   async at(slot: number): Promise<Ear | undefined> {
     const node = this.#port.topology.nodeOf(slot);

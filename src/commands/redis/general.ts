@@ -17,6 +17,7 @@ import { asEval, runScripts, Scripts } from './scripts.ts';
 import { clientCommand, refusalOf, select, verify } from './server.ts';
 import { splitBySlot } from './split.ts';
 import { trace } from './trace.ts';
+import { Tracking } from './tracking.ts';
 import { endTransaction, type Transactions, transactRedis } from './transactions.ts';
 import { versionsOf } from './versions.ts';
 import { Waiting } from './waiting.ts';
@@ -45,6 +46,7 @@ class OpenGeneral implements OpenedGeneral, Transactions {
   readonly #channels: Channels;
   readonly #scripts: Scripts;
   readonly #keySpace: KeySpace;
+  readonly #tracking: Tracking;
   readonly #stop: () => void;
 
   constructor(port: Port, plain: Plain) {
@@ -52,7 +54,11 @@ class OpenGeneral implements OpenedGeneral, Transactions {
     this.#plain = plain;
     this.#ears = new Ears(port);
     this.#channels = new Channels(port, this.#ears);
-    const watch = new KeyWatch(port, this.#ears, (key) => this.#waiting.changed(key));
+    const watch = new KeyWatch(port, this.#ears, (key) => {
+      this.#waiting.changed(key);
+      this.#tracking.changed(key);
+    });
+    this.#tracking = new Tracking(port, watch);
     this.#waiting = new Waiting(port.clock, watch);
     this.#scripts = new Scripts(port);
     this.#keySpace = new KeySpace(port);
@@ -66,6 +72,11 @@ class OpenGeneral implements OpenedGeneral, Transactions {
   }
 
   run(c: Call, session: Session): void | Promise<void> {
+    if (!session.isTracking) return this.#run(c, session);
+    return this.#tracking.before(c, session).then(() => this.#run(c, session));
+  }
+
+  #run(c: Call, session: Session): void | Promise<void> {
     const transacted = transactRedis(c, session, this);
     if (transacted !== false) return settled(transacted);
     const special = this.#special(c, session);
@@ -79,12 +90,14 @@ class OpenGeneral implements OpenedGeneral, Transactions {
   closed(session: Session): void {
     endTransaction(session);
     extrasOf(session).waiter?.end({ kind: 'gone' });
+    this.#tracking.drop(session);
     this.#channels.released();
   }
 
   close(): void {
     this.#stop();
     this.#waiting.close();
+    this.#tracking.close();
     this.#channels.close();
     this.#ears.close();
   }
@@ -118,9 +131,10 @@ class OpenGeneral implements OpenedGeneral, Transactions {
         select(c, port);
         return true;
       case 'client':
-        return clientCommand(c, session, port);
+        return this.#tracking.command(c, session) || clientCommand(c, session, port);
       case 'reset':
         endTransaction(session);
+        this.#tracking.drop(session);
         this.#channels.released();
         return false;
       case 'info':
