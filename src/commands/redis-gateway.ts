@@ -2,34 +2,20 @@
 import { assert, type Clock, type Latin1, messageOf, VALUE_BYTES_MAX } from '../base/index.ts';
 import type { CommandBatch, ReplyWriter } from '../resp/index.ts';
 import type { Connection, Handler } from '../server/index.ts';
-import type { Executor, Keyspace } from '../store/index.ts';
+import type { Keyspace } from '../store/index.ts';
 import type { CallContext } from './call.ts';
 import { check } from './dispatch.ts';
 import { Front } from './front.ts';
 import { openShared } from './gateway.ts';
-import type { OpenGeneral, General } from './redis/context.ts';
+import type { General, OpenGeneral } from './redis/context.ts';
 import { openGeneral } from './redis/general.ts';
 import { HotRuns } from './redis/hot-runs.ts';
 import { openPlain } from './redis/plain.ts';
-import { portCommands } from './redis/port-of.ts';
 import type { Port } from './redis/port.ts';
+import { portOf, type RedisBehind } from './redis/port-of.ts';
 import { newRedisSession, type RedisSession } from './redis/redis-session.ts';
 import type { GatewayOptions, Shared } from './shared.ts';
 import { Statistics } from './statistics.ts';
-
-/** What the gateway needs of the Redis store besides its `Store` face. */
-export interface RedisBehind {
-  readonly executor: Executor;
-  /** The nodes, for connections of their own. */
-  readonly topology: Port['topology'];
-  /** See `Port`. */
-  onChanged(hear: (keys: readonly Latin1[]) => void): () => void;
-  readonly allNodes: Port['allNodes'];
-  everyNode(): readonly number[];
-  call: Port['call'];
-  /** The database number. */
-  readonly db?: number | undefined;
-}
 
 /** What a gateway over a Redis store is made of. */
 export interface RedisGatewayOptions extends Omit<GatewayOptions, 'keyspace'> {
@@ -48,20 +34,14 @@ export class RedisGateway implements Handler {
 
   constructor(options: RedisGatewayOptions) {
     const { random, clock, logger, redis } = options;
-    this.#call = redis.call;
     const maxValueBytes = options.maxValueBytes ?? VALUE_BYTES_MAX;
     const keyspace = absentKeyspace(clock);
     const callContext: CallContext = { keyspace, random, clock, maxValueBytes };
     const statistics = new Statistics();
     this.#shared = openShared({ ...options, keyspace }, statistics);
     this.#hot = new HotRuns({ executor: redis.executor, statistics, maxValueBytes });
-    const { executor, topology, allNodes, everyNode, call, onChanged, db } = redis;
-    const port: Port = {
-      ...portCommands(executor),
-      isCluster: executor.isCluster,
-      shared: this.#shared,
-      ...{ callContext, clock, logger, topology, allNodes, everyNode, call, onChanged, db },
-    };
+    const port = portOf(redis, { callContext, clock, logger, shared: this.#shared });
+    this.#call = port.call;
     this.#general = (options.openGeneral ?? openGeneral)(port, openPlain(port));
     this.#front = new Front(this.#shared, callContext, {
       check: (args) => check(args, 'redis'),

@@ -2,14 +2,54 @@
 import { bytesOf, type Latin1 } from '../../base/index.ts';
 import { encodeCommand } from '../../resp/index.ts';
 import type { CommandUnit, Executor, ReplySink, TransactionUnit, WriteRun } from '../../store/index.ts';
+import type { Router } from '../../store/redis/router.ts';
 import { slotOf } from '../../store/redis/slots.ts';
+import type { Topology } from '../../store/redis/topology/index.ts';
 import { commandTable } from '../spec.ts';
 import type { Port, Unit, Words } from './port.ts';
 import { endOfReply } from './raw-reply.ts';
 import { laneOf } from './redis-session.ts';
 
-/** What the executor answers for the port. */
-export function portCommands(executor: Executor): Pick<Port, 'ask' | 'write'> {
+const SLOTS = 16_384;
+
+/** What the gateway needs of the Redis store besides its `Store` face. */
+export interface RedisBehind extends Pick<Port, 'allNodes' | 'onChanged' | 'db'> {
+  readonly executor: Executor;
+  readonly router: Pick<Router, 'call'>;
+  readonly topology: Pick<Topology, 'nodeOf' | 'nodes'>;
+}
+
+/** The port over a store. */
+export function portOf(
+  redis: RedisBehind,
+  own: Pick<Port, 'shared' | 'callContext' | 'clock' | 'logger'>,
+): Port {
+  const { executor, router, topology, allNodes, db } = redis;
+  return {
+    ...own,
+    ...portCommands(executor),
+    ...{ isCluster: executor.isCluster, topology, allNodes, db },
+    onChanged: (hear) => redis.onChanged(hear),
+    everyNode: () => (executor.isCluster ? slotOfEachNode(topology) : [0]),
+    call: (args, slot = 0) => router.call(slot, args.map(asBytes)),
+  };
+}
+
+function asBytes(word: string | Uint8Array): Uint8Array {
+  return typeof word === 'string' ? bytesOf(word) : word;
+}
+
+/** One slot for each master that serves any. */
+function slotOfEachNode(topology: RedisBehind['topology']): readonly number[] {
+  const found = new Map<unknown, number>();
+  for (let slot = 0; slot < SLOTS && found.size < topology.nodes.length; slot++) {
+    const node = topology.nodeOf(slot);
+    if (node !== undefined && !found.has(node)) found.set(node, slot);
+  }
+  return [...found.values()];
+}
+
+function portCommands(executor: Executor): Pick<Port, 'ask' | 'write'> {
   return {
     ask: (session, commands, { slot, protocol }) =>
       collected(commands.length, (sink) => {

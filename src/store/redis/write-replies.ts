@@ -5,7 +5,7 @@
 //         / error                       nothing was changed
 //         / array( reply version *touched )   version empty: nothing was changed
 // touched = key ( "*" / "@" at / n *field )
-import { assert } from '../../base/index.ts';
+import { assert, SCRIPT_UNITS_MAX } from '../../base/index.ts';
 import { number, replyEnd } from './reply-end.ts';
 import {
   UNIT_COMMAND,
@@ -39,9 +39,8 @@ export interface WriteListener {
   write(write: NotedWrite): void;
 }
 
-const OKS_MAX = 512;
 const OK_BYTES = 5;
-const OKS = Buffer.from('+OK\r\n'.repeat(OKS_MAX));
+const OKS = Buffer.from('+OK\r\n'.repeat(SCRIPT_UNITS_MAX));
 const NULL_ARRAY = Buffer.from('*-1\r\n');
 const VERSION_BYTES = 24;
 const STAR = 42;
@@ -49,8 +48,6 @@ const DOLLAR = 36;
 const MINUS = 45;
 const STATUS = 43;
 const MARK = '\r\n+\x01';
-/** Statuses \x01I<decimal> and \x01N stand for what Lua cannot give: an integer beyond a double, RESP2's null array. */
-const LETTER_I = 73;
 
 /** Hands the reply of a script call to the clients. */
 export function answerUnits(group: WriteGroup, bytes: Buffer, listener: WriteListener | undefined): void {
