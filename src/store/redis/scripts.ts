@@ -22,6 +22,7 @@ const ROWS = [
   'rows-lists',
   'rows-streams',
   'rows-bits',
+  'rows-geo',
   'rows-eval',
 ];
 
@@ -54,6 +55,11 @@ function core(): string {
 /** A script of the clock, the core and one main part, `lua/NAME.lua`. Its parts share one scope. */
 export function assemble(name: string): Script {
   return scriptOf(name, squeezed(`${source('clock')}${core()}${source(name)}`));
+}
+
+/** A script of the store's own work (merging, outbox, walker): the clock, where headers lie, and `lua/NAME.lua`. */
+export function assembleStore(name: string): Script {
+  return scriptOf(name, squeezed(`${source('clock')}${source('place')}${source(name)}`));
 }
 
 /**

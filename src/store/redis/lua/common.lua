@@ -609,6 +609,11 @@ local function open_key(key)
   return s
 end
 
+-- The TTL that an opened key shows, also one written behind our back: Unix ms, 0: none.
+local function shown_at(s)
+  return s.foreign and (s.foreign_at or 0) or shown_ttl(s)
+end
+
 local adopt
 
 -- Rule 1, before the first effect of a command on a key.

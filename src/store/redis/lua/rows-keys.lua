@@ -27,10 +27,6 @@ local function take_over(s, at)
   end
 end
 
-local function shown_at(s)
-  return s.foreign and s.foreign_at or shown_ttl(s)
-end
-
 local function rename(argv, command)
   local from, to = open_key(argv[2]), open_key(argv[3])
   if argv[2] == argv[3] then return native(command, argv[2], argv[3]) end

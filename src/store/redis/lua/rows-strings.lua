@@ -1,4 +1,4 @@
--- String commands: the SET family overwrites, APPEND and SETRANGE put, INCR and its family add.
+-- String commands: the SET family and SETRANGE overwrite, APPEND puts, INCR and its family add.
 
 local SYNTAX = { err = 'ERR syntax error' }
 local NOT_INTEGER = { err = 'ERR value is not an integer or out of range' }
@@ -67,7 +67,7 @@ row('set', function(argv)
   if #value > MAX_VALUE_BYTES then return TOO_LONG end
   local s = open_key(key)
   if options.condition and (options.condition == 'NX') == shows(s) then return options.get and old or false end
-  if options.keepttl then at = shown_ttl(s) end
+  if options.keepttl then at = shown_at(s) end
   local reply = native('SET', key, value)
   if is_error(reply) then return reply end
   overwrite_string(s, at)
@@ -174,8 +174,12 @@ row('setrange', function(argv)
     local length = native('STRLEN', argv[2])
     return is_error(length) and length or TOO_LONG
   end
+  local at = shown_at(s)
   local reply = native('SETRANGE', argv[2], argv[3], argv[4])
-  if not is_error(reply) and #argv[4] > 0 then put(s, 1, '') end
+  if not is_error(reply) and #argv[4] > 0 then
+    overwrite_string(s, at)
+    s.native_at = at
+  end
   return reply
 end)
 
@@ -207,7 +211,7 @@ local function increment_string(argv, command, digits)
   local base
   if not held or not held.runs then
     base = native('GET', key)
-    if is_error(base) then return base end
+    if is_error(base) then base = nil end -- the command itself says which error comes first
   end
   local reply
   if argv[3] then reply = native(command, key, argv[3]) else reply = native(command, key) end
@@ -230,7 +234,7 @@ row('hincrby', function(argv)
   local base
   if not held or not held.runs then
     base = native('HGET', key, field)
-    if is_error(base) then return native('HINCRBY', key, field, argv[4]) end
+    if is_error(base) then base = nil end
   end
   local reply = native('HINCRBY', key, field, argv[4])
   if is_error(reply) then return reply end
@@ -290,7 +294,7 @@ local function expire_row(unit_)
     if not at then return failure end
     local s = open_key(argv[2])
     if not shows(s) then return 0 end
-    local held = s.foreign and s.foreign_at or shown_ttl(s)
+    local held = shown_at(s)
     if (when.NX and held ~= 0) or (when.XX and held == 0) or (when.GT and (held == 0 or at <= held))
       or (when.LT and held ~= 0 and at >= held) then
       return 0
