@@ -3,6 +3,7 @@ export { bytesOf, type Latin1, latin1Of } from './bytes.ts';
 export { type Clock, sleep, systemClock, type Timer } from './clock.ts';
 export { assert, MqkvError, messageOf } from './errors.ts';
 export * from './limits.ts';
+export { type HashBytes, openHash } from './hash.ts';
 export { type Logger, silentLogger } from './logger.ts';
 export { isLoopback } from './loopback.ts';
 export { below, type Random, randomHex, randomOrigin, seededRandom, systemRandom } from './random.ts';

@@ -4,20 +4,25 @@
 // C2  A value is never served at or after the moment at which it expires in the store.
 // C3  At most one read of a key that may be joined is under way; a write that is answered ends its being joined and kept.
 // C4  While changes are not told (connection lost), nothing is kept.
-import { LRUCache } from 'lru-cache';
-import { CACHE_MISSING_MS, CACHE_SETTLE_MS_MAX, type Clock, type Latin1 } from '../base/index.ts';
+import {
+  bytesOf,
+  CACHE_MISSING_MS,
+  CACHE_SETTLE_MS_MAX,
+  type Clock,
+  type Latin1,
+  type Random,
+} from '../base/index.ts';
+import type { Life } from './generation.ts';
+import { Kept } from './kept.ts';
+import type { FoundValue } from './small-values.ts';
 import type { CacheRead, CacheSource } from './source.ts';
-
-/** Units: bytes. What an entry costs beside key and value: two strings' headers, the entry, its places in the map and the order. */
-const ENTRY_BYTES = 200;
-/** A value larger than this part of the cache would push out too much. */
-const ENTRY_PART_MAX = 1 / 8;
 
 /** What a near cache is opened with. */
 export interface NearCacheOptions {
-  /** Units: bytes, estimated. */
+  /** Units: bytes. */
   readonly bytesMax: number;
   readonly clock: Clock;
+  readonly random: Random;
   /** Owns: the cache, which closes it. */
   readonly source: CacheSource;
 }
@@ -30,18 +35,25 @@ export interface NearCacheStats {
   readonly loads: number;
   readonly invalidations: number;
   readonly entries: number;
-  /** Units: bytes, estimated. */
+  /** Units: bytes. */
   readonly bytes: number;
 }
 
 /** What a key shows: a value, null when it shows nothing, undefined when the caller must ask the store itself. */
-export type Cached = Latin1 | null | undefined;
+export type Cached = Buffer | null | undefined;
 
-/** A near cache. Keys and values are byte strings. */
+/** A near cache. */
 export interface NearCache {
-  /** What is kept of a key. Hot: allocates nothing. Units: `now` Unix ms. undefined: nothing; `fetch` reads it. */
-  get(key: Latin1, now: number): Cached;
-  /** Reads a key once for all who ask meanwhile. undefined: ask the store. Never rejects. */
+  /** What `find` found. Owns: the cache; valid until its next call. */
+  readonly found: Readonly<FoundValue>;
+  /**
+   * Hot: allocates nothing. What is kept of the key in bytes `start` up to `end`: 1 a value (in `found`), 0 that the key is absent,
+   * -1 nothing, `fetch` reads it. Units: `now` Unix ms.
+   */
+  find(source: Uint8Array, start: number, end: number, now: number): 1 | 0 | -1;
+  /** Hint before lookups of these key ranges (pairs of start and end, at most 32): brings near what they will read. */
+  prepare(source: Uint8Array, ranges: Int32Array, count: number): void;
+  /** Reads a key once for all who ask meanwhile. Owns: not to be changed. undefined: ask the store. Never rejects. */
   fetch(key: Latin1): Promise<Cached>;
   /** A write of this key was applied, and is about to be answered. */
   written(key: Latin1): void;
@@ -51,14 +63,6 @@ export interface NearCache {
   close(): void;
 }
 
-interface Entry {
-  readonly value: Latin1 | null;
-  /** The value surely lives before it. Units: Unix ms. */
-  readonly until: number;
-  /** The value is surely gone from then on. Units: Unix ms. */
-  readonly goneAt: number;
-}
-
 interface Load {
   readonly promise: Promise<Cached>;
   /** C3: false once a write was answered since it was sent. */
@@ -66,8 +70,8 @@ interface Load {
   isSent: boolean;
 }
 
-class LruNearCache implements NearCache {
-  readonly #entries: LRUCache<Latin1, Entry>;
+class OpenNearCache implements NearCache {
+  readonly #kept: Kept;
   readonly #loads = new Map<Latin1, Load>();
   readonly #clock: Clock;
   readonly #source: CacheSource;
@@ -76,25 +80,26 @@ class LruNearCache implements NearCache {
   #reads = 0;
   #invalidations = 0;
 
-  constructor({ bytesMax, clock, source }: NearCacheOptions) {
+  constructor({ bytesMax, clock, random, source }: NearCacheOptions) {
+    this.#kept = new Kept(bytesMax, random);
     this.#clock = clock;
     this.#source = source;
-    this.#entries = new LRUCache({
-      maxSize: bytesMax,
-      maxEntrySize: Math.floor(bytesMax * ENTRY_PART_MAX),
-      sizeCalculation: ({ value }, key) => key.length + (value?.length ?? 0) + ENTRY_BYTES,
-    });
     source.onChange = (key) => this.#changed(key);
   }
 
-  get(key: Latin1, now: number): Cached {
-    const entry = this.#entries.get(key);
-    if (entry === undefined || now >= entry.until) {
-      this.#misses++;
-      return undefined;
-    }
-    this.#hits++;
-    return entry.value;
+  get found(): Readonly<FoundValue> {
+    return this.#kept.found;
+  }
+
+  find(source: Uint8Array, start: number, end: number, now: number): 1 | 0 | -1 {
+    const result = this.#kept.find(source, start, end, now);
+    if (result < 0) this.#misses++;
+    else this.#hits++;
+    return result;
+  }
+
+  prepare(source: Uint8Array, ranges: Int32Array, count: number): void {
+    this.#kept.prepare(source, ranges, count);
   }
 
   fetch(key: Latin1): Promise<Cached> {
@@ -113,26 +118,24 @@ class LruNearCache implements NearCache {
   }
 
   written(key: Latin1): void {
-    this.#entries.delete(key);
-    const load = this.#loads.get(key);
-    if (load === undefined || !load.isSent) return;
-    load.isCurrent = false;
-    this.#loads.delete(key);
+    this.#kept.remove(bytesOf(key));
+    this.#outdate(key);
   }
 
   clear(): void {
-    this.#entries.clear();
-    for (const key of this.#loads.keys()) this.written(key);
+    this.#kept.clear();
+    for (const key of this.#loads.keys()) this.#outdate(key);
   }
 
   stats(): NearCacheStats {
+    const { count: entries, bytes } = this.#kept;
     return {
       hits: this.#hits,
       misses: this.#misses,
       loads: this.#reads,
       invalidations: this.#invalidations,
-      entries: this.#entries.size,
-      bytes: this.#entries.calculatedSize,
+      entries,
+      bytes,
     };
   }
 
@@ -142,14 +145,19 @@ class LruNearCache implements NearCache {
     this.#source.close();
   }
 
+  #outdate(key: Latin1): void {
+    const load = this.#loads.get(key);
+    if (load === undefined || !load.isSent) return;
+    load.isCurrent = false;
+    this.#loads.delete(key);
+  }
+
   /**
    * The time left in which a value just expired here may still live in the store, by as much as its load took. Reading then would
    * only find the old value for a moment: the one read waits for it to be gone, so that an expiry costs one. Units: ms.
    */
   #settleMs(key: Latin1): number {
-    const entry = this.#entries.peek(key);
-    if (entry === undefined) return 0;
-    const leftMs = entry.goneAt - this.#clock.now();
+    const leftMs = this.#kept.goneAt(bytesOf(key)) - this.#clock.now();
     return leftMs > 0 && leftMs <= CACHE_SETTLE_MS_MAX ? leftMs : 0;
   }
 
@@ -162,7 +170,7 @@ class LruNearCache implements NearCache {
     load.isSent = true;
     const sentAt = this.#clock.now();
     return this.#source.read(key, (read) => {
-      if (load.isCurrent && read !== undefined && this.#source.isTold) this.#keep(key, read, sentAt);
+      if (load.isCurrent && read !== undefined && this.#source.isTold) this.#keep(bytesOf(key), read, sentAt);
       this.#forget(key, load);
       settle(read?.value);
     });
@@ -172,27 +180,29 @@ class LruNearCache implements NearCache {
     if (this.#loads.get(key) === load) this.#loads.delete(key);
   }
 
+  #keep(key: Buffer, read: CacheRead, sentAt: number): void {
+    if (read.isTorn) this.#kept.remove(key);
+    else this.#kept.put(key, read.value, this.#lifeOf(read, sentAt));
+  }
+
   /** C2: the store counted the TTL after the request was sent and before its answer came. */
-  #keep(key: Latin1, { value, ttlMs, isTorn }: CacheRead, sentAt: number): void {
-    if (isTorn) {
-      this.#entries.delete(key);
-      return;
-    }
-    const livesMs = ttlMs >= 0 ? ttlMs : value === null ? CACHE_MISSING_MS : Number.POSITIVE_INFINITY;
+  #lifeOf({ value, ttlMs }: CacheRead, sentAt: number): Life {
+    if (ttlMs < 0)
+      return { until: value === null ? sentAt + CACHE_MISSING_MS : Number.POSITIVE_INFINITY, slackMs: 0 };
+    const tookMs = this.#clock.now() - sentAt;
     // The clock is in whole ms: + 1.
-    const goneAt = ttlMs >= 0 ? this.#clock.now() + ttlMs + 1 : 0;
-    this.#entries.set(key, { value, until: sentAt + livesMs, goneAt });
+    return { until: sentAt + ttlMs, slackMs: tookMs >= 0 && tookMs < CACHE_SETTLE_MS_MAX ? tookMs + 1 : 0 };
   }
 
   #changed(key: Latin1 | undefined): void {
     this.#invalidations++;
     // A read under way is answered after this, with the new value.
     if (key === undefined) this.clear();
-    else this.#entries.delete(key);
+    else this.#kept.remove(bytesOf(key));
   }
 }
 
 /** Opens a near cache over a source. */
 export function openNearCache(options: NearCacheOptions): NearCache {
-  return new LruNearCache(options);
+  return new OpenNearCache(options);
 }

@@ -3,8 +3,8 @@ import type { Latin1 } from '../base/index.ts';
 
 /** A value as the store showed it. */
 export interface CacheRead {
-  /** null: the key shows nothing. */
-  readonly value: Latin1 | null;
+  /** null: the key shows nothing. Owns: whoever is told, not to be changed. */
+  readonly value: Buffer | null;
   /** Units: ms until the value expires; -1: never. */
   readonly ttlMs: number;
   /** The key was written while it was read: the value was right then, but must not be kept. */

@@ -1,6 +1,5 @@
 // The table of keys: records in the slab, found through the index, with the outbox ring's entries kept right.
-import { assert, type Random } from '../../base/index.ts';
-import { type HashBytes, openHash } from './hash.ts';
+import { assert, type HashBytes, openHash, type Random } from '../../base/index.ts';
 import { HashIndex, homeOf, slotAfter } from './hash-index.ts';
 import { copyBytes } from './memory.ts';
 import {

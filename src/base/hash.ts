@@ -1,5 +1,5 @@
 // The hash of keys: HalfSipHash-1-2 (32 bits), seeded, so that nobody outside can make keys collide.
-import type { Random } from '../../base/index.ts';
+import type { Random } from './random.ts';
 
 /** A seeded hash of a byte range. Range: an int32. */
 export type HashBytes = (source: Uint8Array, start: number, end: number) => number;
