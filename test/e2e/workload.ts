@@ -10,8 +10,10 @@ export interface Workload {
   readonly seed: number;
   /** Writes of one pipeline. */
   readonly pipeline: number;
-  /** Called after each pipeline with the writes acknowledged so far at all sites. */
-  readonly progress?: (written: number) => void | Promise<void>;
+  /** Called after each pipeline with the writes answered so far at all sites; the site goes on when it resolves. */
+  readonly progress?: (written: number, site: number) => void | Promise<void>;
+  /** Servers may fail meanwhile: `-UNAVAILABLE` is no write, `-UNCERTAIN` and a lost connection may be one. */
+  readonly endures?: boolean;
 }
 
 /** What was acknowledged. */
@@ -20,11 +22,22 @@ export interface Written {
   readonly errors: readonly string[];
   /** Increments acknowledged per counter that nothing else touches. */
   readonly counters: ReadonlyMap<string, number>;
+  /** Increments that may or may not have been made; none unless failures are endured. */
+  readonly uncertain: ReadonlyMap<string, number>;
+  /** Writes answered `-UNAVAILABLE`. */
+  readonly refused: number;
 }
 
 /** A client of one site. Close with `disconnect()`. */
 export function clientOf(port: number): Redis {
-  const client = new Redis({ host: '127.0.0.1', port, maxRetriesPerRequest: 1, lazyConnect: true });
+  const client = new Redis({
+    host: '127.0.0.1',
+    port,
+    maxRetriesPerRequest: 1,
+    lazyConnect: true,
+    // A command that is sent again by itself would count twice.
+    autoResendUnfulfilledCommands: false,
+  });
   // Commands reject by themselves; without a listener the client prints each failed reconnection.
   client.on('error', () => {});
   return client;
@@ -32,38 +45,57 @@ export function clientOf(port: number): Redis {
 
 /** Runs the writes at all sites at once; resolves when all were answered. */
 export async function runWorkload(workload: Workload): Promise<Written> {
-  const counters = new Map<string, number>();
-  const errors: string[] = [];
-  let writes = 0;
+  const tally = new Tally(workload.endures === true);
   const share = Math.ceil(workload.writes / workload.ports.length);
   const site = async (port: number, index: number): Promise<void> => {
     const client = clientOf(port);
     await client.connect();
     const random = seededRandom(workload.seed * 31 + index);
     for (let left = share; left > 0; left -= workload.pipeline) {
-      const commands = Array.from({ length: Math.min(left, workload.pipeline) }, () =>
-        randomWrite(random, index),
-      );
-      const replies =
-        (await client
-          .pipeline(commands.map(([name = '', ...args]) => [name.toLowerCase(), ...args]))
-          .exec()) ?? [];
-      for (const [i, [error]] of replies.entries()) note(commands[i] ?? [], error);
-      writes += replies.length;
-      await workload.progress?.(writes);
+      const count = Math.min(left, workload.pipeline);
+      const commands = Array.from({ length: count }, () => randomWrite(random, index));
+      await send(client, commands, tally);
+      await workload.progress?.(tally.writes, index);
     }
     client.disconnect();
   };
-  const note = (command: readonly string[], error: Error | null): void => {
-    if (error !== null) {
-      if (!error.message.startsWith('WRONGTYPE')) errors.push(`${command.join(' ')}: ${error.message}`);
-      return;
-    }
-    const key = command[1] ?? '';
-    if (command[0] === 'INCR' && key.startsWith('count:')) counters.set(key, (counters.get(key) ?? 0) + 1);
-  };
   await Promise.all(workload.ports.map(site));
-  return { writes, errors, counters };
+  const { writes, errors, counters, uncertain, refused } = tally;
+  return { writes, errors, counters, uncertain, refused };
+}
+
+async function send(client: Redis, commands: readonly string[][], tally: Tally): Promise<void> {
+  const pipeline = client.pipeline(commands.map(([name = '', ...args]) => [name.toLowerCase(), ...args]));
+  const replies = (await pipeline.exec()) ?? [];
+  for (const [i, [error]] of replies.entries()) tally.note(commands[i] ?? [], error);
+}
+
+/** Counts what was answered. */
+class Tally {
+  writes = 0;
+  refused = 0;
+  readonly errors: string[] = [];
+  readonly counters = new Map<string, number>();
+  readonly uncertain = new Map<string, number>();
+  readonly #endures: boolean;
+
+  constructor(endures: boolean) {
+    this.#endures = endures;
+  }
+
+  note(command: readonly string[], error: Error | null): void {
+    this.writes++;
+    if (error === null) this.#count(command, this.counters);
+    else if (error.message.startsWith('WRONGTYPE')) return;
+    else if (this.#endures && error.message.startsWith('UNAVAILABLE')) this.refused++;
+    else if (this.#endures && /^UNCERTAIN|Connection is closed|ECONN/.test(error.message))
+      this.#count(command, this.uncertain);
+    else this.errors.push(`${command.join(' ')}: ${error.message}`);
+  }
+
+  #count([name, key = '']: readonly string[], into: Map<string, number>): void {
+    if (name === 'INCR' && key.startsWith('count:')) into.set(key, (into.get(key) ?? 0) + 1);
+  }
 }
 
 /** Half of the writes are on keys that all sites write, half on the site's own. */
