@@ -141,3 +141,11 @@ export function formatHeader(h: Header): Latin1 {
 export function newestOfHeader(h: Pick<Header, 'clear' | 'kindV' | 'expiryV' | 'reach'>): Version {
   return laterOf(laterOf(h.clear, h.kindV), laterOf(h.expiryV, h.reach));
 }
+
+/** What a header says without its mark, count and flags: what is compared before a mark goes. */
+export function coreOf(text: Latin1): Latin1 {
+  if (text.charAt(0).toUpperCase() !== 'G') return text.slice(1);
+  const bar = text.indexOf('|');
+  const fields = (bar < 0 ? text : text.slice(0, bar)).slice(1).split(',');
+  return `${fields.slice(0, 8).join(',')},${bar < 0 ? '' : text.slice(bar)}`;
+}

@@ -1,0 +1,75 @@
+-- Looks through headers for what needs somebody: marks left behind, fired keys that are still partly there, what may be forgotten.
+--
+-- ARGV: younger before tidy, then slots: tag place cursor*
+--   younger: ms from which on marks are left to those who made them; before: ms below which things may be forgotten, 0: none;
+--   tidy: '1' look for old tombstones of living keys; place: '' the slot's hash, '.' the large one
+-- Result: per slot: { next cursor, { key, what, header }* }
+-- what: 'm' marked, 'f' fired, 'o' perhaps to be forgotten, 't' perhaps tombstones to be forgotten, '@' a part expires, alone
+
+local younger, before, tidy = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'
+local SIZES = { hash = 'HLEN', set = 'SCARD', zset = 'ZCARD' }
+
+local function ms_of(v)
+  return tonumber(sub(v, 1, 12), 16) or 0
+end
+
+-- The newest version written out in a header's fields; of the short forms and of general ones.
+local function newest_ms(header)
+  local newest = 0
+  local bar = string.find(header, '|', 1, true)
+  for v in gmatch(sub(header, 1, bar and bar - 1 or -1), '%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x') do
+    local ms = ms_of(v)
+    if ms > newest then newest = ms end
+  end
+  return newest
+end
+
+local function at_of(header, form)
+  if form == 88 then return tonumber(sub(header, 26), 16) end
+  return tonumber(match(header, '^.[^,]*,[^,]*,[^,]*,[^,]*,(%x*),') or '', 16) or 0
+end
+
+local function has_old_tombstones(key, rkey)
+  local registers = call('HLEN', rkey)
+  if registers == 0 then return false end
+  local size = SIZES[call('TYPE', key).ok]
+  return not size or registers > call(size, key)
+end
+
+-- What an entry needs; nil: nothing.
+local function need_of(key, header, slot)
+  local form = byte(header)
+  local marked = form >= 97
+  if marked then form = form - 32 end
+  local newest = newest_ms(header)
+  if form == 71 and not marked then marked = match(header, '^[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,(%d*),') ~= '' end
+  if marked then return newest <= younger and 'm' or nil end
+  local at = (form == 88 or form == 71) and at_of(header, form) or 0
+  if before > 0 and newest < before and at < before and call('EXISTS', key) == 0 then return 'o' end
+  if form ~= 71 then return nil end
+  local rkey = slot .. ':' .. key
+  if at ~= 0 and at <= now_ms and (call('EXISTS', key) == 1 or call('EXISTS', rkey) == 1) then return 'f' end
+  if at > now_ms and call('PTTL', key) == -1 then return '@' end
+  if tidy and before > 0 and has_old_tombstones(key, rkey) then return 't' end
+end
+
+local function walk(tag, place, cursor)
+  local slot = 'mqkv:{' .. tag .. '}'
+  local reply = call('HSCAN', slot .. place, cursor, 'COUNT', 200)
+  local out = { reply[1] }
+  local entries = reply[2]
+  for i = 1, #entries, 2 do
+    local key, header = entries[i], entries[i + 1]
+    local need = header ~= 'L' and need_of(key, header, slot)
+    if need then
+      out[#out + 1] = key
+      out[#out + 1] = need
+      out[#out + 1] = header
+    end
+  end
+  return out
+end
+
+local results = {}
+for i = 4, #ARGV, 3 do results[#results + 1] = walk(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
+return results

@@ -1,0 +1,189 @@
+// Deltas of other sites into Redis: plain ones are decided by apply.lua itself, the rest is computed here by src/crdt on what
+// was read, and applied by compare-and-set.
+//
+// 1. All keys of one part are applied by one script call, or none is; a part that was not applied is decided anew.
+// 2. A part holds up to PART_KEYS_MAX keys and PART_BYTES_MAX bytes, on a cluster of one slot. The boundaries of transactions
+//    are not in the deltas: what exceeds a part is cut anywhere.
+// 3. A key stands once in a part: deltas of the same key are merged before.
+import { type Latin1, MqkvError } from '../../base/index.ts';
+import {
+  type Delta,
+  decodeDeltas,
+  isPlain,
+  isPlainTtl,
+  type KeyState,
+  merge,
+  NONE,
+  registerOf,
+  STRING_FIELD,
+  TYPE_STRING,
+} from '../../crdt/index.ts';
+import type { MergeResult } from '../store.ts';
+import { type Access, type Arg, keysOf } from './access.ts';
+import { type HeldKey, integerOf, itemsOf, readKeys } from './held-key.ts';
+import { merging, type Plan, planArgs, planKey } from './merge-plan.ts';
+import { slotOf, tagOf } from './slots.ts';
+import { registerTextsOf } from './state-text.ts';
+import type { StoreScripts } from './store-scripts.ts';
+import { versionText } from './version-text.ts';
+
+const PART_KEYS_MAX = 512;
+const PART_BYTES_MAX = 1024 * 1024;
+/** Decisions of one part: each means that somebody else wrote one of its keys in the meantime. */
+const TRIES_MAX = 50;
+
+/** What a merge tells besides its result. */
+export interface MergeListener {
+  /** Keys whose state changed. */
+  changed(keys: readonly Latin1[]): void;
+  /** A part of the key expires by itself at that time, without a native expiry. Units: Unix ms. */
+  partial(key: Latin1, atMs: number): void;
+}
+
+/** One key of a part. */
+interface Item {
+  readonly key: Latin1;
+  readonly state: KeyState;
+  readonly isPlain: boolean;
+  plan: Plan | undefined;
+}
+
+/** Merges into one store. */
+export class Merging {
+  readonly #access: Access;
+  readonly #scripts: StoreScripts;
+  readonly #listener: MergeListener;
+
+  constructor(access: Access, scripts: StoreScripts, listener: MergeListener) {
+    this.#access = access;
+    this.#scripts = scripts;
+    this.#listener = listener;
+  }
+
+  /** Errors: MqkvError MALFORMED_DELTA, then nothing was merged; those of the access, then some parts may have been. */
+  async merge(deltas: Buffer): Promise<MergeResult> {
+    const parts = partsOf([...decodeDeltas(deltas)], this.#access.isCluster);
+    const result = { changed: 0, conflicts: 0 };
+    for (const part of parts) {
+      const { changed, conflicts } = await this.#part(part);
+      result.changed += changed;
+      result.conflicts += conflicts;
+    }
+    return result;
+  }
+
+  /** Invariant 1. */
+  async #part(items: readonly Item[]): Promise<MergeResult> {
+    let undecided: readonly Item[] = items.filter((item) => !item.isPlain);
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      await this.#decide(undecided);
+      const sent = items.filter(({ isPlain: plain, plan }) => (plan === undefined ? plain : plan.changed));
+      const applied = await this.#apply(sent);
+      if (applied.isDone) return this.#done(items, sent, new Set(applied.items));
+      undecided = applied.items;
+    }
+    throw new MqkvError('CONTENTION', 'keys of a delta change faster than it can be merged');
+  }
+
+  async #decide(undecided: readonly Item[]): Promise<void> {
+    if (undecided.length === 0) return;
+    const left = await this.#planAll(undecided, false);
+    if (left.length > 0) await this.#planAll(left, true);
+  }
+
+  /** Result: the items that need all registers. */
+  async #planAll(items: readonly Item[], all: boolean): Promise<Item[]> {
+    const asked = items.map(({ key, state }) => ({
+      key,
+      names: all ? ('all' as const) : [...registerTextsOf(state).keys()],
+    }));
+    const { now, keys } = await readKeys(this.#access, this.#scripts.read, asked);
+    const left: Item[] = [];
+    for (const [i, item] of items.entries()) {
+      const plan = planKey(keys[i] as HeldKey, now, { change: merging(item.state), incoming: item.state });
+      if (plan === 'all') left.push(item);
+      else item.plan = plan;
+    }
+    return left;
+  }
+
+  /** Result: done, and the plain items that changed something; or nothing applied, and the items to be decided (anew). */
+  async #apply(
+    items: readonly Item[],
+  ): Promise<{ readonly isDone: boolean; readonly items: readonly Item[] }> {
+    if (items.length === 0) return { isDone: true, items };
+    const args: Arg[] = [];
+    const keys: Arg[] = [];
+    for (const item of items) {
+      const slot = slotOf(item.key);
+      if (this.#access.isCluster) keys.push(...keysOf(item.key, slot));
+      const tag = tagOf(slot);
+      args.push(...(item.plan === undefined ? plainArgs(tag, item) : planArgs(tag, item.key, item.plan)));
+    }
+    const slot = slotOf(items[0]?.key ?? '');
+    const reply = itemsOf(await this.#access.script(slot, this.#scripts.apply, { keys, args }));
+    const indexes = reply.slice(1).map((index) => items[integerOf(index)] as Item);
+    return { isDone: integerOf(reply[0]) === 1, items: indexes };
+  }
+
+  #done(items: readonly Item[], sent: readonly Item[], plain: ReadonlySet<Item>): MergeResult {
+    const changed = sent.filter((item) => item.plan !== undefined || plain.has(item)).map(({ key }) => key);
+    let conflicts = 0;
+    for (const { key, plan } of items) {
+      conflicts += plan?.conflicts ?? 0;
+      if (plan !== undefined && plan.partialAt !== 0) this.#listener.partial(key, plan.partialAt);
+    }
+    if (changed.length > 0) this.#listener.changed(changed);
+    return { changed: changed.length, conflicts };
+  }
+}
+
+/** Invariants 2 and 3. */
+function partsOf(deltas: readonly Delta[], isCluster: boolean): Item[][] {
+  const parts: Item[][] = [];
+  const open = new Map<number, { items: Map<Latin1, Item>; bytes: number }>();
+  for (const { key, state } of deltas) {
+    const slot = isCluster ? slotOf(key) : 0;
+    let part = open.get(slot);
+    const bytes = key.length + sizeOf(state);
+    if (part === undefined || part.items.size >= PART_KEYS_MAX || part.bytes + bytes > PART_BYTES_MAX) {
+      if (part !== undefined) parts.push([...part.items.values()]);
+      part = { items: new Map(), bytes: 0 };
+      open.set(slot, part);
+    }
+    part.bytes += bytes;
+    part.items.set(key, itemOf(key, state, part.items.get(key)));
+  }
+  for (const { items } of open.values()) parts.push([...items.values()]);
+  return parts;
+}
+
+function itemOf(key: Latin1, state: KeyState, before: Item | undefined): Item {
+  if (before === undefined) return { key, state, isPlain: plainForm(state) !== undefined, plan: undefined };
+  merge(before.state, state);
+  return { key, state: before.state, isPlain: false, plan: undefined };
+}
+
+/** Units: bytes of values, about. */
+function sizeOf(state: KeyState): number {
+  let size = 32;
+  for (const fields of state.registers.values())
+    for (const [field, { value }] of fields)
+      size += 64 + field.length + (typeof value === 'string' || Buffer.isBuffer(value) ? value.length : 8);
+  return size;
+}
+
+function plainForm(s: KeyState): 'P' | 'X' | 'D' | undefined {
+  if (s.registers.size === 0)
+    return s.type === 0 && s.expiryV === NONE && s.reach === NONE && s.clear !== NONE ? 'D' : undefined;
+  if (s.registers.size > 1 || !isPlain(s)) return undefined;
+  return isPlainTtl(s) ? 'X' : 'P';
+}
+
+function plainArgs(tag: string, { key, state }: Item): Arg[] {
+  const form = plainForm(state) ?? 'D';
+  const head = [form, tag, key, versionText(state.clear)];
+  if (form === 'D') return head;
+  const value = registerOf(state, TYPE_STRING, STRING_FIELD)?.value as Buffer;
+  return form === 'X' ? [...head, String(state.expiryAt), value] : [...head, value];
+}
