@@ -15,11 +15,30 @@ local ONLY_READS = { err = 'ERR Write commands are not allowed from read-only sc
 local RAISE = LOADSTRING('return function(e) error(e) end', '@mqkv')()
 local places = {} -- by error table: where the caller stood
 
--- Where the function that called the function at `level` stands: source and line.
-local function place_of(level)
+local script -- under way: body, only_reads
+
+-- The line of a call that stands as `return redis.call(...)`: Lua has given up the caller's place for it. Looked for in
+-- the text: the first that calls this command by name, else the first.
+local function tail_line(name)
+  local line, first = 0, nil
+  for text in gmatch(script.body .. '\n', '(.-)\n') do
+    line = line + 1
+    local callee, rest = match(text, 'return%s+([%w_%.]+)%s*(.*)$')
+    if callee then
+      local literal = match(rest, '^%(?%s*["\']([%w.-]+)["\']')
+      if literal and string.lower(literal) == name then return line end
+      first = first or (sub(callee, -4) == 'call' and line) or nil
+    end
+  end
+  return first or 1
+end
+
+-- Where the caller of the function at `level` stands: source and line.
+local function place_of(level, name)
   local _, text = pcall(error, '', level + 1)
   local source, line = match(text, '^(.*):(%d+): $')
-  return { source = source and '@' .. source or '@user_script', line = line and tonumber(line) or 1 }
+  if not source then return { source = '@user_script', line = tail_line(name) } end
+  return { source = match(source, '^%[string "(.*)"%]$') or '@' .. source, line = tonumber(line) }
 end
 
 local function raise(failure, place)
@@ -115,8 +134,6 @@ local function to_arguments(...)
   return argv
 end
 
-local script -- of the script under way: only_reads
-
 local function dispatch(...)
   local argv, failure = to_arguments(...)
   if not argv then return failure end
@@ -150,7 +167,7 @@ local function api_of()
     local reply = guarded_dispatch(...)
     if is_error(reply) then
       reply.ignore_error_stats_update = true
-      raise(reply, place_of(3))
+      raise(reply, place_of(3, string.lower(tostring((...)))))
     end
     return reply
   end
@@ -227,7 +244,7 @@ local function run(text, argv, only_reads)
   local chunk, failure = LOADSTRING(PROLOGUE .. body, '@user_script')
   if not chunk then return { err = 'ERR Error compiling script (new function): ' .. failure } end
   local outer, was_resp3 = script, RESP3
-  script, RESP3 = { only_reads = only_reads or (flags and flags['no-writes']) }, false
+  script, RESP3 = { body = body, only_reads = only_reads or (flags and flags['no-writes']) }, false
   local api = api_of()
   local loads, loads_text = loaders()
   local globals = setmetatable({ redis = api, KEYS = keys, ARGV = args, load = loads, loadstring = loads_text }, { __index = GLOBALS })
