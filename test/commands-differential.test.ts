@@ -1,10 +1,11 @@
-// The same random commands to mqkv and to a real redis-server: every reply must be the same, byte for byte.
+// The same random commands to mqkv, on each of its stores, and to a real redis-server: every reply must be the same, byte for byte.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../src/base/index.ts';
 import { type Broker, requireBroker, startRedis } from './brokers/index.ts';
-import { type LocalServer, RawPeer, startLocal } from './differential/peers.ts';
+import { RawPeer, startLocal } from './differential/peers.ts';
 import { canonical, innerReplies, type Node } from './differential/replies.ts';
 import { GENERATORS, type Generator, type Words } from './differential/streams.ts';
+import { startRedisGateway } from './redis-gateway.ts';
 
 const COMMANDS = Number(process.env.DIFFERENTIAL_COMMANDS ?? 4000);
 const PIPELINE = 40;
@@ -35,53 +36,78 @@ class Comparison {
   }
 }
 
-describe.skipIf(skip !== false)(`replies like redis-server's${skip === false ? '' : ` (${skip})`}`, () => {
-  let redis: Broker;
-  let local: LocalServer;
+interface Local {
+  readonly port: number;
+  close(): Promise<void>;
+}
 
-  beforeAll(async () => {
-    redis = await startRedis();
-    local = await startLocal();
-  });
-  afterAll(async () => {
-    await local.close();
-    await redis.stop();
-  });
+/** mqkv over a Redis of its own. */
+async function overRedis(): Promise<Local> {
+  const behind = await startRedis();
+  const local = await startRedisGateway(behind.port);
+  return {
+    port: local.port,
+    async close() {
+      await local.close();
+      await behind.stop();
+    },
+  };
+}
 
-  async function compare(generator: Generator, seed: number, protocol: '2' | '3'): Promise<Comparison> {
-    const random = seededRandom(seed * 1000 + Number(protocol));
-    const [mine, theirs] = [await RawPeer.open(local.port), await RawPeer.open(redis.port)];
-    const start = [['HELLO', protocol], ['FLUSHALL']];
-    await Promise.all([mine.exchange(start), theirs.exchange(start)]);
-    const comparison = new Comparison();
-    const log: string[] = [];
-    for (let sent = 0; sent < COMMANDS; sent += PIPELINE) {
-      const commands = Array.from({ length: PIPELINE }, () => generator.next(random));
-      const [ours, expected] = await Promise.all([mine.exchange(commands), theirs.exchange(commands)]);
-      for (const [i, words] of commands.entries()) {
-        log.push(JSON.stringify(words));
-        const [a, b] = comparison.texts(words, ours[i], expected[i]);
-        if (a !== b)
-          expect.fail(
-            `seed ${seed}, after:\n${log.slice(-12).join('\n')}\nmqkv  ${JSON.stringify(a)}\nredis ${JSON.stringify(b)}`,
-          );
+const STORES: readonly { readonly name: string; open(): Promise<Local> }[] = [
+  { name: 'embedded', open: () => startLocal() },
+  { name: 'Redis', open: overRedis },
+];
+const reason = skip === false ? '' : ` (${skip})`;
+
+for (const store of STORES)
+  describe.skipIf(skip !== false)(`replies like redis-server's, ${store.name} store${reason}`, () => {
+    let redis: Broker;
+    let local: Local;
+
+    beforeAll(async () => {
+      redis = await startRedis();
+      local = await store.open();
+    });
+    afterAll(async () => {
+      await local.close();
+      await redis.stop();
+    });
+
+    async function compare(generator: Generator, seed: number, protocol: '2' | '3'): Promise<Comparison> {
+      const random = seededRandom(seed * 1000 + Number(protocol));
+      const [mine, theirs] = [await RawPeer.open(local.port), await RawPeer.open(redis.port)];
+      const start = [['HELLO', protocol], ['FLUSHALL']];
+      await Promise.all([mine.exchange(start), theirs.exchange(start)]);
+      const comparison = new Comparison();
+      const log: string[] = [];
+      for (let sent = 0; sent < COMMANDS; sent += PIPELINE) {
+        const commands = Array.from({ length: PIPELINE }, () => generator.next(random));
+        const [ours, expected] = await Promise.all([mine.exchange(commands), theirs.exchange(commands)]);
+        for (const [i, words] of commands.entries()) {
+          log.push(JSON.stringify(words));
+          const [a, b] = comparison.texts(words, ours[i], expected[i]);
+          if (a !== b)
+            expect.fail(
+              `seed ${seed}, after:\n${log.slice(-12).join('\n')}\nmqkv  ${JSON.stringify(a)}\nredis ${JSON.stringify(b)}`,
+            );
+        }
+      }
+      mine.close();
+      theirs.close();
+      return comparison;
+    }
+
+    for (const generator of GENERATORS) {
+      for (const protocol of ['2', '3'] as const) {
+        it(`${generator.name}, RESP${protocol}: ${COMMANDS} commands for each of ${SEEDS.length} seeds`, async () => {
+          for (const seed of SEEDS) {
+            const { names, errors } = await compare(generator, seed, protocol);
+            expect(names.size).toBeGreaterThan(8);
+            expect(errors).toBeGreaterThan(COMMANDS / 100);
+            expect(errors).toBeLessThan(COMMANDS * 0.95);
+          }
+        });
       }
     }
-    mine.close();
-    theirs.close();
-    return comparison;
-  }
-
-  for (const generator of GENERATORS) {
-    for (const protocol of ['2', '3'] as const) {
-      it(`${generator.name}, RESP${protocol}: ${COMMANDS} commands for each of ${SEEDS.length} seeds`, async () => {
-        for (const seed of SEEDS) {
-          const { names, errors } = await compare(generator, seed, protocol);
-          expect(names.size).toBeGreaterThan(8);
-          expect(errors).toBeGreaterThan(COMMANDS / 100);
-          expect(errors).toBeLessThan(COMMANDS * 0.95);
-        }
-      });
-    }
-  }
-});
+  });

@@ -148,7 +148,7 @@ export class Channels implements Hearer {
 
   /** Which slot's node tells of a name: its own for shard channels, any other name is told by every node. */
   #slotOf(kind: SubscriptionKind, name: Latin1): number {
-    return kind === 'shard' && this.port.isCluster ? slotOf(name) : (this.port.everyNode()[0] ?? 0);
+    return kind === 'shard' && this.port.isCluster ? slotOf(name) : 0;
   }
 
   #isAt(kind: SubscriptionKind, name: Latin1, ear: Ear): boolean {

@@ -1,6 +1,7 @@
 // The commands off the hot path of a gateway over a Redis store: who executes which.
 import type { Call, CommandHandler } from '../call.ts';
-import { handlerOf } from '../dispatch.ts';
+import { handlerOf, isRefusedLikeRedis } from '../dispatch.ts';
+import type { CommandSpec } from '../spec.ts';
 import type { Queued, Session } from '../session.ts';
 import { block } from './blocking.ts';
 import { Channels } from './channels.ts';
@@ -14,16 +15,13 @@ import { KeyWatch } from './key-watch.ts';
 import type { Port, Words } from './port.ts';
 import { publish, subscribe } from './pubsub.ts';
 import { asEval, runScripts, Scripts } from './scripts.ts';
-import { clientCommand, refusalOf, select, verify } from './server.ts';
+import { clientCommand, select, verify } from './server.ts';
 import { splitBySlot } from './split.ts';
 import { trace } from './trace.ts';
 import { Tracking } from './tracking.ts';
 import { endTransaction, type Transactions, transactRedis } from './transactions.ts';
 import { versionsOf } from './versions.ts';
 import { Waiting } from './waiting.ts';
-
-/** Groups whose commands are about the gateway alone, executed as over the embedded store. */
-const OWN_GROUPS: ReadonlySet<string> = new Set(['connection', 'server', 'pubsub']);
 
 /** `General`, and the end of what it holds open. */
 export interface OpenedGeneral extends General {
@@ -81,7 +79,7 @@ class OpenGeneral implements OpenedGeneral, Transactions {
     if (transacted !== false) return settled(transacted);
     const special = this.#special(c, session);
     if (special !== false) return settled(special);
-    if (OWN_GROUPS.has(c.spec.group)) return this.#own(c, handlerOf(c.spec));
+    if (isOwn(c.spec)) return this.#own(c, handlerOf(c.spec));
     const split = splitBySlot(c, session, this.port);
     if (split !== false) return settled(split);
     return this.#plain.run(c, session);
@@ -121,11 +119,6 @@ class OpenGeneral implements OpenedGeneral, Transactions {
   #special(c: Call, session: Session): boolean | Promise<void> {
     const { port } = this;
     const name = c.spec.name.split('|')[0];
-    const refused = refusalOf(c.spec);
-    if (refused !== undefined) {
-      c.fail(refused);
-      return true;
-    }
     switch (name) {
       case 'select':
         select(c, port);
@@ -158,6 +151,11 @@ class OpenGeneral implements OpenedGeneral, Transactions {
     if (handler === undefined) return c.fail(`ERR '${c.spec.name}' is not supported over a Redis store`);
     return handler(c);
   }
+}
+
+/** Whether a command is about the gateway alone, executed as over the embedded store. */
+function isOwn(spec: CommandSpec): boolean {
+  return spec.via === 'gateway' || isRefusedLikeRedis(spec);
 }
 
 function settled(result: true | Promise<void>): void | Promise<void> {

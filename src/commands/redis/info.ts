@@ -32,7 +32,7 @@ export async function replyInfo(
   session: Session,
   { port, keySpace }: { readonly port: Port; readonly keySpace: KeySpace },
 ): Promise<void> {
-  const slot = port.everyNode()[0] ?? 0;
+  const slot = 0;
   const [raw] = await port.ask(session, [['INFO']], { slot, protocol: 2 });
   const elsewhere = new Map<string, string>();
   if (!isErrorReply(raw)) {

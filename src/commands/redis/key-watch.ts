@@ -33,7 +33,7 @@ export class KeyWatch implements Hearer, Watcher {
   }
 
   async #watch(key: Latin1): Promise<void> {
-    const ear = await this.#ears.at(this.#port.isCluster ? slotOf(key) : (this.#port.everyNode()[0] ?? 0));
+    const ear = await this.#ears.at(this.#port.isCluster ? slotOf(key) : 0);
     const watched = ear === undefined ? undefined : this.#watched.get(ear);
     if (ear === undefined || watched === undefined || watched.has(key)) return;
     watched.add(key);

@@ -55,7 +55,7 @@ async function send(c: Call, session: Session, port: Port): Promise<void> {
   const channel = c.text(1);
   const message = Buffer.from(c.bytes(2));
   const isShard = c.spec.name === 'spublish';
-  const slot = isShard ? slotOf(channel) : (port.everyNode()[0] ?? 0);
+  const slot = isShard ? slotOf(channel) : 0;
   const [raw] = await port.ask(session, [c.rest(0)], { slot, protocol: c.reply.protocol });
   c.reply.raw(raw);
   if (!isShard && !isErrorReply(raw)) port.shared.options.publish?.(channel, message);

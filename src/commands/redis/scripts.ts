@@ -132,7 +132,7 @@ async function evaluateReading(c: Call, session: Session, { port, scripts }: On)
   const wrong = keysError(c) ?? (port.isCluster && !haveOneSlot(keys) ? CROSS_SLOT : undefined);
   if (wrong !== undefined) return c.fail(wrong);
   const place = {
-    slot: keys.length === 0 ? (port.everyNode()[0] ?? 0) : slotOf(keys[0]),
+    slot: keys.length === 0 ? 0 : slotOf(keys[0]),
     protocol: c.reply.protocol,
   };
   const words = c.rest(0);
@@ -176,7 +176,7 @@ const FUNCTIONS_PASSED: ReadonlySet<string> = new Set(['LIST', 'DUMP', 'STATS', 
 async function functions(c: Call, session: Session, port: Port): Promise<void> {
   if (!FUNCTIONS_PASSED.has(c.word(1))) return c.fail(FUNCTIONS_REFUSED);
   const [raw] = await port.ask(session, [c.rest(0)], {
-    slot: port.everyNode()[0] ?? 0,
+    slot: 0,
     protocol: c.reply.protocol,
   });
   c.reply.raw(raw);

@@ -3,20 +3,9 @@ import { type Latin1, messageOf } from '../../base/index.ts';
 import type { Call } from '../call.ts';
 import { NOT_INTEGER, SYNTAX } from '../errors.ts';
 import { parseLong } from '../numbers.ts';
-import type { CommandSpec } from '../spec.ts';
 import type { Session } from '../session.ts';
 import { extrasOf } from './extras.ts';
 import type { Port } from './port.ts';
-
-/** Why a command is refused. undefined: it is not. */
-export function refusalOf({ via, name, reason }: CommandSpec): string | undefined {
-  const isCluster = CLUSTER_WORDS.has(name.split('|')[0]);
-  if (via !== 'refused' || isCluster) return undefined;
-  return `ERR '${name.toUpperCase().replace('|', ' ')}' is refused: ${reason}`;
-}
-
-/** Answered as by a Redis that is no cluster. */
-const CLUSTER_WORDS: ReadonlySet<string> = new Set(['cluster', 'asking', 'readonly', 'readwrite']);
 
 /** SELECT: the store's own database only. */
 export function select(c: Call, port: Port): void {

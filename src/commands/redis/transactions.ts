@@ -71,18 +71,18 @@ function discard(c: Call, session: Session): true {
   return true;
 }
 
-function watch(c: Call, session: Session, { port, versionsOf }: Transactions): boolean | Promise<void> {
+function watch(c: Call, session: Session, on: Transactions): boolean | Promise<void> {
   if (session.queue !== undefined) {
     c.fail('ERR WATCH inside MULTI is not allowed');
     return true;
   }
   const { watched } = extrasOf(session);
   const keys = [...new Set(c.rest(1))].filter((key) => !watched.has(key));
-  if (port.isCluster && !haveOneSlot([...watched.keys(), ...keys])) {
+  if (on.port.isCluster && !haveOneSlot([...watched.keys(), ...keys])) {
     c.fail(CROSS_SLOT);
     return true;
   }
-  return versionsOf(session, keys).then(
+  return on.versionsOf(session, keys).then(
     (versions) => {
       keys.forEach((key, i) => watched.set(key, versions[i]));
       c.reply.ok();
