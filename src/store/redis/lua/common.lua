@@ -189,6 +189,12 @@ local function clean(text)
   return (string.gsub(text, '^@user_script: ?%d+: ', ''))
 end
 
+-- The error reply of what pcall caught. (Redis 7's own pcall makes error tables their text.)
+local function caught(failure)
+  local text = clean(type(failure) == 'table' and failure.err or tostring(failure))
+  return { err = match(text, '^%u+ ') and text or 'ERR ' .. text }
+end
+
 -- A native command; errors come as {err}, without what Redis adds about the script.
 local function native(...)
   local reply = try(...)
@@ -920,7 +926,7 @@ local function run_command(argv)
   unit.opened = {}
   local ok, reply = pcall(execute, argv)
   if not ok then
-    reply = type(reply) == 'table' and reply.err and { err = clean(reply.err) } or { err = 'ERR ' .. clean(tostring(reply)) }
+    reply = caught(reply)
   end
   finish_command()
   unit.opened = outer

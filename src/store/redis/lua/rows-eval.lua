@@ -27,7 +27,7 @@ local function tail_line(name)
     if callee then
       local literal = match(rest, '^%(?%s*["\']([%w.-]+)["\']')
       if literal and string.lower(literal) == name then return line end
-      first = first or (sub(callee, -4) == 'call' and line) or nil
+      first = first or ((sub(callee, 1, 6) == 'redis.' or sub(callee, -4) == 'call') and line) or nil
     end
   end
   return first or 1
@@ -172,7 +172,8 @@ local function api_of()
     return reply
   end
   api.setresp = function(...)
-    REDIS.setresp(...)
+    local ok, failure = pcall(REDIS.setresp, ...)
+    if not ok then raise({ err = type(failure) == 'table' and failure.err or failure }, place_of(3, 'setresp')) end
     RESP3 = ... == 3
     REDIS.setresp(2)
   end

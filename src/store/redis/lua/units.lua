@@ -17,7 +17,7 @@ local function guarded(list, at, nkeys, run)
     unit_end(out)
   end)
   if ok then return out end
-  return { err = type(failure) == 'table' and failure.err or 'ERR ' .. clean(tostring(failure)) }
+  return caught(failure)
 end
 
 local function command_unit(i)
