@@ -29,7 +29,6 @@ interface Asked {
 }
 
 class PlayedSource implements CacheSource {
-  isTold = true;
   onChange: ((key: Latin1 | undefined) => void) | undefined;
   closed = false;
   readonly asked: Asked[] = [];
@@ -244,19 +243,6 @@ describe('writes and changes', () => {
     await filled('a', '1');
     cache.clear();
     expect(kept('a')).toBe(undefined);
-  });
-
-  it('keeps nothing while changes are not told, and sends its callers to the store', async () => {
-    const underWay = fetch('a');
-    source.isTold = false;
-    last().answer('1');
-    expect(await underWay).toBe('1');
-    expect(kept('a')).toBe(undefined);
-    expect(await fetch('a')).toBe(undefined);
-    expect(source.asked).toHaveLength(1);
-    source.isTold = true;
-    await filled('a', '2');
-    expect(kept('a')).toBe('2');
   });
 
   it('sends its callers to the store for what is no string', async () => {

@@ -3,7 +3,7 @@
 // C1  What is kept was shown by the store at some moment after the last write of its key that this process has answered.
 // C2  A value is never served at or after the moment at which it expires in the store.
 // C3  At most one read of a key that may be joined is under way; a write that is answered ends its being joined and kept.
-// C4  While changes are not told (connection lost), nothing is kept.
+// C4  When changes are not told any more (connection lost), everything goes, what is being read too.
 import {
   bytesOf,
   CACHE_MISSING_MS,
@@ -51,6 +51,8 @@ export interface NearCache {
    * -1 nothing, `fetch` reads it. Units: `now` Unix ms.
    */
   find(source: Uint8Array, start: number, end: number, now: number): 1 | 0 | -1;
+  /** Whether `find` would find something; counted nowhere. */
+  has(source: Uint8Array, start: number, end: number, now: number): boolean;
   /** Hint before lookups of these key ranges (pairs of start and end, at most 32): brings near what they will read. */
   prepare(source: Uint8Array, ranges: Int32Array, count: number): void;
   /** Reads a key once for all who ask meanwhile. Owns: not to be changed. undefined: ask the store. Never rejects. */
@@ -96,6 +98,10 @@ class OpenNearCache implements NearCache {
     if (result < 0) this.#misses++;
     else this.#hits++;
     return result;
+  }
+
+  has(source: Uint8Array, start: number, end: number, now: number): boolean {
+    return this.#kept.find(source, start, end, now) >= 0;
   }
 
   prepare(source: Uint8Array, ranges: Int32Array, count: number): void {
@@ -162,15 +168,11 @@ class OpenNearCache implements NearCache {
   }
 
   #load(key: Latin1, load: Load, settle: (cached: Cached) => void): void {
-    if (!this.#source.isTold) {
-      this.#forget(key, load);
-      return settle(undefined);
-    }
     this.#reads++;
     load.isSent = true;
     const sentAt = this.#clock.now();
-    return this.#source.read(key, (read) => {
-      if (load.isCurrent && read !== undefined && this.#source.isTold) this.#keep(bytesOf(key), read, sentAt);
+    this.#source.read(key, (read) => {
+      if (load.isCurrent && read !== undefined) this.#keep(bytesOf(key), read, sentAt);
       this.#forget(key, load);
       settle(read?.value);
     });

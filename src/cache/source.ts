@@ -16,11 +16,9 @@ export interface CacheRead {
  * Order: changes that happened before a value was read are told before its `done`, later ones after it.
  */
 export interface CacheSource {
-  /** Whether every change is told at present. While false nothing is read or kept. */
-  readonly isTold: boolean;
-  /** Reads a string. `done` is called once, within the turn in which the answer comes. undefined: it cannot be had this way (no string, no connection). */
+  /** Reads a string. `done` is called once, within the turn in which the answer comes. undefined: it cannot be had this way (no string, or its changes would not be told). */
   read(key: Latin1, done: (read: CacheRead | undefined) => void): void;
-  /** The cache's, set when it opens. undefined as key: anything may have changed. */
+  /** The cache's, set when it opens. undefined as key: anything may have changed, what is being read too. */
   onChange: ((key: Latin1 | undefined) => void) | undefined;
   close(): void;
 }

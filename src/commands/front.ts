@@ -90,6 +90,11 @@ export class Front {
     return session.isPlain && this.#refusal === undefined && this.#shared.monitors.size === 0;
   }
 
+  /** Time has passed within a chunk of input: the clock is read again. */
+  endTurn(): void {
+    this.#turn = undefined;
+  }
+
   /** Checks a command and executes it. */
   run(session: Session, at: Place): void | Promise<void> {
     const wasOff = session.replies === 'off';

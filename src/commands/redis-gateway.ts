@@ -5,8 +5,9 @@ import type { Connection, Handler } from '../server/index.ts';
 import type { Keyspace } from '../store/index.ts';
 import type { CallContext } from './call.ts';
 import { check } from './dispatch.ts';
-import { Front } from './front.ts';
+import { Front, type Place } from './front.ts';
 import { openShared } from './gateway.ts';
+import { CachedGets, type GetCache } from './redis/cached-gets.ts';
 import type { General, OpenGeneral } from './redis/context.ts';
 import { openGeneral } from './redis/general.ts';
 import { HotRuns } from './redis/hot-runs.ts';
@@ -20,6 +21,8 @@ import { Statistics } from './statistics.ts';
 /** What a gateway over a Redis store is made of. */
 export interface RedisGatewayOptions extends Omit<GatewayOptions, 'keyspace'> {
   readonly redis: RedisBehind;
+  /** Answers GETs; told of writes by whoever opened it. */
+  readonly cache?: GetCache | undefined;
   /** Default: the commands of `redis/general.ts`. */
   readonly openGeneral?: OpenGeneral;
 }
@@ -29,6 +32,7 @@ export class RedisGateway implements Handler {
   readonly #shared: Shared;
   readonly #front: Front;
   readonly #hot: HotRuns;
+  readonly #cached: CachedGets | undefined;
   readonly #general: General & { close?(): void };
   readonly #call: Port['call'];
 
@@ -40,6 +44,7 @@ export class RedisGateway implements Handler {
     const statistics = new Statistics();
     this.#shared = openShared({ ...options, keyspace }, statistics);
     this.#hot = new HotRuns({ executor: redis.executor, statistics, maxValueBytes });
+    this.#cached = options.cache && new CachedGets(options.cache, { clock, statistics });
     const port = portOf(redis, { callContext, clock, logger, shared: this.#shared });
     this.#call = port.call;
     this.#general = (options.openGeneral ?? openGeneral)(port, openPlain(port));
@@ -76,9 +81,11 @@ export class RedisGateway implements Handler {
     if (session !== undefined) this.#general.closed?.(session);
   }
 
-  handleRun(connection: Connection, batch: CommandBatch, from: number): number {
+  handleRun(connection: Connection, batch: CommandBatch, from: number, reply: ReplyWriter): number {
     const session = connection.state as RedisSession;
-    return this.#front.isOpen(session, from) ? this.#hot.take(session, batch, from) : 0;
+    if (!this.#front.isOpen(session, from)) return 0;
+    if (this.#cached?.isFor(session, batch, from) === true) return this.#cached.take(batch, from, reply);
+    return this.#hot.take(session, batch, from);
   }
 
   handle(
@@ -87,7 +94,16 @@ export class RedisGateway implements Handler {
     index: number,
     reply: ReplyWriter,
   ): void | Promise<void> {
-    return this.#front.run(connection.state as RedisSession, { batch, index, reply });
+    const session = connection.state as RedisSession;
+    if (this.#cached?.isFor(session, batch, index) === true && this.#front.isOpen(session, index))
+      return this.#load(this.#cached, session, { batch, index, reply });
+    return this.#front.run(session, { batch, index, reply });
+  }
+
+  async #load(cached: CachedGets, session: RedisSession, at: Place): Promise<void> {
+    const isAnswered = await cached.load(at.batch, at.index, at.reply);
+    this.#front.endTurn();
+    if (!isAnswered) await this.#front.run(session, at);
   }
 }
 

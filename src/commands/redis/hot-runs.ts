@@ -80,7 +80,7 @@ export class HotRuns {
 
   #writes(session: RedisSession, batch: CommandBatch, { from, to, slot }: Range): void {
     const { connection, lane } = session;
-    const sink = new LateSink(connection.later(to - from), to - from);
+    const sink = new LateSink(connection.later(to - from), to - from, session);
     const run = this.#executor.writes(lane, { slot, protocol: connection.protocol }, sink);
     for (let i = from; i < to; i++) {
       const command = this.#commands.find(batch, i);

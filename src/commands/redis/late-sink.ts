@@ -12,16 +12,21 @@ const UNAVAILABLE = Buffer.from('-UNAVAILABLE Redis cannot be reached: not appli
 /** Fills one place with `count` replies. */
 export class LateSink implements ReplySink {
   readonly #later: LaterReply;
+  readonly #counted: { writesUnderWay: number } | undefined;
   #left: number;
 
-  constructor(later: LaterReply, count: number) {
+  /** `counted`: whose writes under way these are, when they are writes. */
+  constructor(later: LaterReply, count: number, counted?: { writesUnderWay: number }) {
     this.#later = later;
     this.#left = count;
+    this.#counted = counted;
+    if (counted !== undefined) counted.writesUnderWay += count;
   }
 
   replies(bytes: Buffer, count: number): void {
     this.#later.writeBytes(bytes);
     this.#left -= count;
+    if (this.#counted !== undefined) this.#counted.writesUnderWay -= count;
     if (this.#left === 0) this.#later.end();
   }
 

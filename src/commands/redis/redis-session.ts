@@ -6,11 +6,13 @@ import { newSession, type Session } from '../session.ts';
 /** A session with its order at the store. */
 export interface RedisSession extends Session {
   readonly lane: Lane;
+  /** Writes of the hot path that have not been answered. */
+  writesUnderWay: number;
 }
 
 /** A new connection's state. */
 export function newRedisSession(connection: Connection, authenticated: boolean): RedisSession {
-  return { ...newSession(connection, authenticated), lane: openLane() };
+  return { ...newSession(connection, authenticated), lane: openLane(), writesUnderWay: 0 };
 }
 
 /** The order of a session that this gateway has made; any other (none in practice) gets one of its own. */
