@@ -88,7 +88,7 @@ export class World {
       .match(/(?:^|\n)-ERR (unknown command|unknown subcommand|'[^']*' is not)[^\r]*/);
     if (broken) throw new Error(broken[0].trim());
     const number = this.#made.length + 1;
-    const deltas = site.store.outbox.take(Number.MAX_SAFE_INTEGER);
+    const deltas = site.store.outbox.takeDeltas(Number.MAX_SAFE_INTEGER);
     this.#made.push({ site: index, message: deltas === undefined ? undefined : seal(index, number, deltas) });
     site.had.add(number);
   }

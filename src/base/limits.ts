@@ -125,3 +125,9 @@ export const SENTINELS_MAX = 32;
 export const CACHE_SMALL_BYTES_MAX = 4096;
 /** Keys that clients track (CLIENT TRACKING) at one gateway, as in Redis (tracking-table-max-keys); the oldest counts as changed. */
 export const TRACKED_KEYS_MAX = 1_000_000;
+/** Ranges of applied sequences that a gateway collects for the others of its site before it tells them: about 40 KB. */
+export const APPLIED_TOLD_MAX = 2048;
+/** Units: bytes, about, of writes that a gateway before a Redis remembers to send; beyond it they are left to the walker, who finds their marks in Redis. */
+export const OUTBOX_PENDING_BYTES_MAX = 64 * 1024 * 1024;
+/** Units: bytes. Values of plain SETs up to this size are kept until they are sent, so that Redis need not be asked again. */
+export const OUTBOX_VALUE_BYTES_MAX = 16 * 1024;

@@ -66,8 +66,8 @@ describe('transactions', () => {
     const { store } = await start();
     const a = await open();
     await heads(a, 'MULTI', 'SET a 1', 'SET b 2', 'HSET c f 3', 'EXEC');
-    expect(store.outbox.take(1)?.length).toBeGreaterThan(0);
-    expect(store.outbox.take(1)).toBeUndefined();
+    expect(store.outbox.takeDeltas(1)?.length).toBeGreaterThan(0);
+    expect(store.outbox.takeDeltas(1)).toBeUndefined();
   });
 });
 

@@ -73,6 +73,7 @@ export class Membership {
       this.#options.logger.warn({ site: header.site }, 'heartbeat not understood');
       return;
     }
+    // Another gateway before the same store, or this store under an earlier origin.
     if (heartbeat.storeId === this.#options.storeId) return;
     this.#options.onMissing(heartbeat.missing);
     const now = this.#options.clock.now();

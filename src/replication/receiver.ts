@@ -3,7 +3,8 @@
 // Invariants
 //  R1  A message is acknowledged only after the store has merged (or staged) it, or when it can never be merged.
 //  R2  What cannot be decoded is counted, logged and acknowledged: it never blocks the queue.
-//  R3  Only envelopes of the store's present origin are skipped as one's own.
+//  R3  Only envelopes of the store's present origins are skipped as one's own; those of an earlier one are merged, without
+//      their PUBLISH messages, which this site has had.
 import {
   type Clock,
   type Latin1,
@@ -37,12 +38,16 @@ const GAP_MS = 5_000;
 const GAP_ASKS = 12;
 
 export interface ReceiverOptions {
+  /** This site's name. Absent: no envelope of this site comes. */
+  readonly site?: string | undefined;
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
   /** A PUBLISH of another site, at most once each. */
   readonly onPublish: (channel: Latin1, message: Latin1) => void;
   readonly onHeartbeat: (header: EnvelopeHeader, bytes: Uint8Array) => void;
+  /** A message was applied. */
+  readonly onApplied?: ((stream: string, sequence: number) => void) | undefined;
 }
 
 /** Counters for metrics. */
@@ -126,7 +131,7 @@ export class Receiver {
   /** Merges one message's content. Errors: MqkvError for what can never be merged; else the store's. */
   async apply(message: Buffer): Promise<void> {
     const envelope = decodeEnvelope(message);
-    if (envelope.header.origin === this.#options.store.origin) {
+    if (this.#options.store.isOwn(envelope.header.origin)) {
       this.#own++;
       return;
     }
@@ -135,13 +140,20 @@ export class Receiver {
     if (body !== undefined) await this.#merge(envelope.header, decodeSections(body));
     const { stream, sequence } = envelope.header;
     this.#window(stream).note(sequence, this.#options.clock.now());
+    this.#options.onApplied?.(stream, sequence);
     this.#envelopes++;
     this.#lagMs = Math.max(0, this.#options.clock.now() - envelope.header.timeMs);
   }
 
+  /** Another gateway of this site applied a message. */
+  noteApplied(stream: string, sequence: number): void {
+    this.#window(stream).note(sequence, this.#options.clock.now());
+  }
+
   async #merge(header: EnvelopeHeader, sections: readonly Section[]): Promise<void> {
     const { store, onHeartbeat } = this.#options;
-    const fresh = !this.#window(header.stream).has(header.sequence);
+    const isEarlierSelf = header.site === this.#options.site;
+    const fresh = !isEarlierSelf && !this.#window(header.stream).has(header.sequence);
     for (const section of sections) {
       if (section.kind === SECTION_DELTAS)
         this.#conflicts += (await store.merge(asBuffer(section.bytes))).conflicts;

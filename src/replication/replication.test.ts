@@ -12,9 +12,12 @@ import { SequenceWindow } from './sequence-window.ts';
 const logger = silentLogger;
 
 /** A store that only has an outbox of ready-made deltas, and remembers what it merged. */
-function fakeStore(origin: number): Store & { readonly merged: string[]; mark(text: string): void } {
+function fakeStore(
+  origin: number,
+): Store & { readonly merged: string[]; readonly accepted: string[]; mark(text: string): void } {
   const marks: Buffer[] = [];
   const merged: string[] = [];
+  const accepted: string[] = [];
   const outbox: Outbox = {
     onMark: undefined,
     get pending() {
@@ -23,14 +26,21 @@ function fakeStore(origin: number): Store & { readonly merged: string[]; mark(te
     get pendingBytes() {
       return marks.reduce((sum, mark) => sum + mark.length, 0);
     },
-    take: () => marks.shift(),
+    take() {
+      const deltas = marks.shift();
+      return deltas === undefined
+        ? undefined
+        : { origin, deltas, accepted: () => accepted.push(deltas.toString()) };
+    },
   };
   return {
     name: 'fake',
     id: `store-${origin}`,
     origin,
+    isOwn: (other) => other === origin,
     outbox,
     merged,
+    accepted,
     mark(text) {
       marks.push(Buffer.from(text));
       if (marks.length === 1) outbox.onMark?.();

@@ -12,6 +12,7 @@ import type { Store } from '../store/index.ts';
 import { encodeHeartbeat, Membership } from './membership.ts';
 import { Receiver } from './receiver.ts';
 import { Sender } from './sender.ts';
+import { SharedKnowledge } from './shared-knowledge.ts';
 
 /** Units: ms between heartbeats (DESIGN 7). */
 const HEARTBEAT_MS = 1_000;
@@ -53,13 +54,29 @@ export async function openReplication(options: ReplicationOptions): Promise<Repl
     logger,
     onMissing: (missing) => void sender?.resend(missing[sender.stream] ?? []),
   });
-  const receiver = new Receiver({
+  const receiver: Receiver = new Receiver({
+    site,
     store,
     clock,
     logger,
     onPublish: options.onPublish,
-    onHeartbeat: (header, bytes) => membership.hear(header, bytes),
+    onHeartbeat(header, bytes) {
+      membership.hear(header, bytes);
+      shared?.heard(header, bytes);
+    },
+    onApplied: (stream, sequence) => shared?.applied(stream, sequence),
   });
+  const { bus } = store;
+  const shared =
+    bus === undefined
+      ? undefined
+      : new SharedKnowledge({
+          bus,
+          clock,
+          logger,
+          onHeartbeat: (header, bytes) => membership.hear(header, bytes),
+          onApplied: (stream, sequence) => receiver.noteApplied(stream, sequence),
+        });
   for (const source of [queue, ...(options.subscribed ?? [])]) {
     await source.subscribe((message) => void receiver.receive(message), {
       maxInFlight: CONSUMER_IN_FLIGHT_MAX,
@@ -91,6 +108,7 @@ export async function openReplication(options: ReplicationOptions): Promise<Repl
     membership,
     close(timeoutMs) {
       timer.cancel();
+      shared?.close();
       return opened.close(timeoutMs);
     },
   };

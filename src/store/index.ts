@@ -11,4 +11,4 @@ export {
   type WriteRun,
 } from './executor.ts';
 export type { Found, HashView, Keyspace, SetView, ZsetView } from './keyspace.ts';
-export type { MergeResult, Outbox, Store, StoreStats } from './store.ts';
+export type { GatewayBus, MergeResult, Outbox, Store, StoreStats, Taken } from './store.ts';

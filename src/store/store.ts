@@ -18,12 +18,31 @@ export interface Outbox {
   /** Units: bytes, about what the pending marks hold in memory. */
   readonly pendingBytes: number;
   /**
-   * Takes the oldest marks: their deltas as the state is now, encoded (see `crdt/codec.ts`), whole groups (one
-   * transaction or multi-key command is one group), until `maxBytes` is reached; a larger group comes alone.
-   * What is taken is unmarked: the caller keeps the bytes until the queue has acknowledged them.
-   * undefined: nothing is marked. Owns: the caller.
+   * Takes the oldest marks of one origin: their deltas as the state is now, whole groups (one transaction or multi-key
+   * command is one group), until about `maxBytes` is reached; a larger group comes alone. undefined: nothing is marked.
+   * Errors: a promise may reject; what was to be taken stays marked in the store, and comes again in time.
    */
-  take(maxBytes: number): Buffer | undefined;
+  take(maxBytes: number): Taken | undefined | Promise<Taken | undefined>;
+}
+
+/** What was taken from an outbox. The caller tells its fate, once. */
+export interface Taken {
+  /** Of all deltas inside. */
+  readonly origin: number;
+  /** Encoded (see `crdt/codec.ts`). Owns: the caller. */
+  readonly deltas: Buffer;
+  /** The queue has accepted them: their marks may go. A store that dropped the marks already does nothing. */
+  accepted(): void;
+  /** They were given up: what a store still has marked stays so. */
+  failed?(): void;
+}
+
+/** Messages among the gateways of one site, at most once each. Own messages are not heard. */
+export interface GatewayBus {
+  /** Shape: `kind` is lower-case letters. Owns: the bytes are the callee's. */
+  send(kind: string, bytes: Buffer): void;
+  /** One listener a kind. Owns: the bytes are the listener's. */
+  on(kind: string, hear: (bytes: Buffer) => void): void;
 }
 
 /** Numbers for INFO, metrics and `/api/v1/stats`. */
@@ -41,9 +60,13 @@ export interface Store extends AsyncDisposable {
   readonly name: string;
   /** Random id of this store; two stores never share one. Shape: 16 hex characters. */
   readonly id: string;
-  /** The present origin (DESIGN 2). */
+  /** The present origin (DESIGN 2); of a store with several, the first one's. May change while it is open. */
   readonly origin: number;
+  /** Whether it is one of the present origins. */
+  isOwn(origin: number): boolean;
   readonly outbox: Outbox;
+  /** Where several gateways may serve one store. */
+  readonly bus?: GatewayBus | undefined;
   /** Hint before a group of commands of one connection is executed: bring what it names near. Optional. */
   prepare?(batch: CommandBatch, from: number, to: number): void;
   /** Merges encoded deltas of other sites, atomically. Owns: may keep nothing of `deltas`. Errors: MqkvError `MALFORMED_DELTA`, then nothing was merged. */

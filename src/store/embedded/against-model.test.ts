@@ -179,7 +179,7 @@ function history(seed: number, counts: Map<string, number>): void {
       site.store.freeExpired(site.clock.time);
       site.model.freeAll(site.clock.time);
     } else {
-      const taken = site.store.outbox.take(below(random, 2) === 0 ? 1 : 1e9);
+      const taken = site.store.outbox.takeDeltas(below(random, 2) === 0 ? 1 : 1e9);
       if (taken !== undefined) deltas.push(taken);
       const delta = deltas[below(random, Math.max(deltas.length, 1))];
       if (delta !== undefined) deliver(site, delta);
@@ -187,7 +187,7 @@ function history(seed: number, counts: Map<string, number>): void {
     checkSite(site);
   }
   for (const { store } of sites)
-    for (let taken = store.outbox.take(100); taken !== undefined; taken = store.outbox.take(100))
+    for (let taken = store.outbox.takeDeltas(100); taken !== undefined; taken = store.outbox.takeDeltas(100))
       deltas.push(taken);
   for (const site of sites) for (const delta of deltas) deliver(site, delta);
   const last = Math.max(...sites.map(({ clock }) => clock.time));
@@ -241,7 +241,7 @@ describe('against bare states', () => {
           };
           model.unit(clock.time, ['a'], [['a', effect]]);
         } else if (deltas.length > 0) deliver(site, deltas[below(random, deltas.length)]);
-        const taken = store.outbox.take(1e6);
+        const taken = store.outbox.takeDeltas(1e6);
         if (taken !== undefined) deltas.push(taken);
         if (heldDigest(store.stateOf('a')) !== heldDigest(model.states.get('a')))
           throw new Error(`round ${round}, step ${step}`);
@@ -259,9 +259,11 @@ describe('against bare states', () => {
         runUnit(random, site, counts);
         site.clock.time += below(random, 60);
         if (below(random, 3) === 0)
-          for (let d = site.store.outbox.take(1); d; d = site.store.outbox.take(1)) other.store.merge(d);
+          for (let d = site.store.outbox.takeDeltas(1); d; d = site.store.outbox.takeDeltas(1))
+            other.store.merge(d);
       }
-      for (let d = site.store.outbox.take(64); d; d = site.store.outbox.take(64)) other.store.merge(d);
+      for (let d = site.store.outbox.takeDeltas(64); d; d = site.store.outbox.takeDeltas(64))
+        other.store.merge(d);
       other.clock.time = site.clock.time;
       for (const key of KEYS) expect(storeView(other.store, key)).toBe(storeView(site.store, key));
     }

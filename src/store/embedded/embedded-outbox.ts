@@ -1,6 +1,6 @@
 // The outbox of the embedded store: takes marked records off the ring, as deltas of what they are by then.
 import type { DeltaFields, ValueType } from '../../crdt/index.ts';
-import type { Outbox } from '../store.ts';
+import type { Outbox, Taken } from '../store.ts';
 import type { Core } from './core.ts';
 import { DeltaBuffer } from './delta-buffer.ts';
 import { BIG, COMPLEX, FORM_MASK, KEY_SHIFT, PLAIN_TTL } from './record.ts';
@@ -35,7 +35,13 @@ export class EmbeddedOutbox implements Outbox {
     return this.#core.table.ring.length * MARK_BYTES;
   }
 
-  take(maxBytes: number): Buffer | undefined {
+  take(maxBytes: number): Taken | undefined {
+    const deltas = this.takeDeltas(maxBytes);
+    return deltas === undefined ? undefined : { origin: this.#core.origin, deltas, accepted: () => {} };
+  }
+
+  /** The bytes alone. What is taken is unmarked. */
+  takeDeltas(maxBytes: number): Buffer | undefined {
     const { ring } = this.#core.table;
     const deltas = this.#deltas;
     const group = this.#group;

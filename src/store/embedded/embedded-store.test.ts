@@ -93,12 +93,12 @@ test('a unit is one group of the outbox, in one version, and never split', () =>
   for (const key of ['a', 'b', 'c', 'vain']) keyspace.name(key);
   for (const key of ['a', 'b', 'c']) set(store, key, '2');
   keyspace.end();
-  const first = [...decodeDeltas(store.outbox.take(1) as Buffer)];
+  const first = [...decodeDeltas(store.outbox.takeDeltas(1) as Buffer)];
   expect(first.map(({ key }) => key)).toEqual(['other']);
-  const group = [...decodeDeltas(store.outbox.take(1) as Buffer)];
+  const group = [...decodeDeltas(store.outbox.takeDeltas(1) as Buffer)];
   expect(group.map(({ key }) => key)).toEqual(['a', 'b', 'c']);
   expect(new Set(group.map(({ state }) => state.clear.tail)).size).toBe(1);
-  expect(store.outbox.take(1)).toBeUndefined();
+  expect(store.outbox.takeDeltas(1)).toBeUndefined();
 });
 
 test('a thousand writes to a key are one delta; onMark is called once, after the unit', () => {
@@ -111,7 +111,7 @@ test('a thousand writes to a key are one delta; onMark is called once, after the
   for (let i = 0; i < 1000; i++) set(store, 'k', `v${i}`);
   for (let i = 0; i < 1000; i++) store.keyspace.addString('n', 1n);
   expect([calls, store.outbox.pending]).toEqual([1, 2]);
-  const deltas = [...decodeDeltas(store.outbox.take(1e6) as Buffer)];
+  const deltas = [...decodeDeltas(store.outbox.takeDeltas(1e6) as Buffer)];
   expect(deltas.map(({ key }) => key)).toEqual(['k', 'n']);
 });
 
@@ -122,7 +122,7 @@ test('a merge applies all or nothing', () => {
   other.keyspace.putField('h', 2, 'f', 'v');
   other.keyspace.remove('a');
   set(other, 'b', 'x'.repeat(300), START + 5000);
-  const good = other.outbox.take(1e6) as Buffer;
+  const good = other.outbox.takeDeltas(1e6) as Buffer;
   const whole = boundaries(good);
   for (let cut = 1; cut < good.length; cut += 3) {
     if (whole.has(cut)) continue;
@@ -156,7 +156,7 @@ test('equal versions with different bytes: the larger bytes win on both sites, c
   const { store: other } = open(9);
   set(store, 'k', 'aaa');
   set(other, 'k', 'zzz');
-  const [one, two] = [store.outbox.take(1e6) as Buffer, other.outbox.take(1e6) as Buffer];
+  const [one, two] = [store.outbox.takeDeltas(1e6) as Buffer, other.outbox.takeDeltas(1e6) as Buffer];
   expect(store.merge(two).conflicts + other.merge(one).conflicts).toBe(2);
   expect(store.keyspace.getString('k')?.toString()).toBe('zzz');
   expect(other.keyspace.getString('k')?.toString()).toBe('zzz');
@@ -194,7 +194,7 @@ test('watches hear of writes, merges and expiry, once', () => {
   set(store, 'written', '2');
   set(store, 'stopped', '2');
   set(other, 'merged', '1');
-  store.merge(other.outbox.take(1e6) as Buffer);
+  store.merge(other.outbox.takeDeltas(1e6) as Buffer);
   store.keyspace.begin(START);
   store.keyspace.name('named');
   store.keyspace.end();
@@ -259,7 +259,7 @@ test('lists, streams and other whole values of other sites are kept, forwarded, 
     expect(store.keyspace.expiresAt('k')).toBe(START + 1000);
     expect(digest(store.stateOf('k') ?? new KeyState(), START)).toBe(digest(s, START));
     store.keyspace.expire('k', START + 2000);
-    const taken = [...decodeDeltas(store.outbox.take(1000) ?? Buffer.alloc(0))];
+    const taken = [...decodeDeltas(store.outbox.takeDeltas(1000) ?? Buffer.alloc(0))];
     expect(taken[0]?.state.registers.get(type)?.get('')?.value).toEqual(Buffer.from('elements'));
     clock.advance(1999);
     expect(store.keyspace.type('k')).toBe(type);

@@ -52,6 +52,10 @@ export class EmbeddedStore implements Store {
     this.#stop = () => expiry?.cancel();
   }
 
+  isOwn(origin: number): boolean {
+    return origin === this.origin;
+  }
+
   /** Hint before a group of commands is executed. */
   prepare(batch: CommandBatch, from: number, to: number): void {
     this.keyspace.prepare(batch, from, to);

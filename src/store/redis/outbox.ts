@@ -1,0 +1,209 @@
+// The outbox of a Redis store: what this gateway wrote, and what the walker found, as deltas of what it is by then.
+//
+// 1. A mark in Redis goes only after the queue has accepted a delta of the very state that bears it (unmarking.ts).
+// 2. What is taken and not accepted stays marked in Redis; `failed` forgets it here, the walker finds it again.
+import type { Clock, Latin1, Logger } from '../../base/index.ts';
+import { bytesOf } from '../../base/index.ts';
+import { type DeltaFields, DeltaWriter, encodeDelta, plainState, type ValueType } from '../../crdt/index.ts';
+import type { Outbox, Taken } from '../store.ts';
+import type { Access } from './access.ts';
+import { coreOf } from './header-text.ts';
+import { type HeldKey, readKeys, stateOfHeld } from './held-key.ts';
+import { type PendingWrite, PendingWrites } from './pending-writes.ts';
+import { glance } from './register-text.ts';
+import { slotOf } from './slots.ts';
+import { splitName } from './state-text.ts';
+import type { StoreScripts } from './store-scripts.ts';
+import { type SentMark, Unmarking } from './unmarking.ts';
+import { atText, parseVersion } from './version-text.ts';
+import type { NotedSet, NotedWrite, WriteListener } from './write-replies.ts';
+
+/** Keys of one taking. */
+const TAKE_KEYS_MAX = 4096;
+/** Keys of one reading: it must not hold up Redis. */
+const READ_KEYS_MAX = 256;
+const WHOLE = 42;
+const PARTIAL = 64;
+
+export interface RedisOutboxOptions {
+  readonly access: Access;
+  readonly scripts: StoreScripts;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** A write touched these keys. */
+  readonly written: (keys: readonly Latin1[]) => void;
+  /** A part of the key expires by itself at that time. Units: Unix ms. */
+  readonly partial: (key: Latin1, atMs: number) => void;
+  /** Units: bytes, for tests. */
+  readonly pendingBytesMax?: number | undefined;
+}
+
+/** What one taking made of the keys. */
+interface Encoded {
+  readonly deltas: Buffer;
+  readonly marks: readonly SentMark[];
+}
+
+export class RedisOutbox implements Outbox, WriteListener {
+  onMark: (() => void) | undefined;
+  readonly #options: RedisOutboxOptions;
+  readonly #writes: PendingWrites;
+  readonly #unmarking: Unmarking;
+
+  constructor(options: RedisOutboxOptions) {
+    this.#options = options;
+    this.#writes = new PendingWrites(options.pendingBytesMax);
+    this.#unmarking = new Unmarking(options.access, options.scripts.unmark, options);
+  }
+
+  get pending(): number {
+    return this.#writes.size;
+  }
+
+  get pendingBytes(): number {
+    return this.#writes.bytes;
+  }
+
+  /** Writes not remembered here for want of room; the walker sends them. */
+  get dropped(): number {
+    return this.#writes.dropped;
+  }
+
+  /** A plain SET of this gateway. */
+  set({ version, key, value, at }: NotedSet): void {
+    const name = key.toString('latin1');
+    this.#writes.set(name, version, { value, at });
+    this.#options.written([name]);
+    this.#marked();
+  }
+
+  /** Any other write of this gateway. */
+  write({ version, touched }: NotedWrite): void {
+    const writes = touchedOf(touched);
+    const keys = writes.filter(({ at }) => at === 0);
+    this.#writes.add(keys, version);
+    for (const { key, at } of writes) if (at !== 0) this.#options.partial(key, at);
+    this.#options.written(keys.map(({ key }) => key));
+    this.#marked();
+  }
+
+  /** A marked key that nobody has sent (the walker). `origin`: that of the node. */
+  found(key: Latin1, version: Latin1): void {
+    this.#writes.add([{ key, what: 'whole' }], version);
+    this.#marked();
+  }
+
+  #marked(): void {
+    if (this.#writes.size > 0) this.onMark?.();
+  }
+
+  async take(maxBytes: number): Promise<Taken | undefined> {
+    const writes = this.#writes.take(maxBytes, TAKE_KEYS_MAX);
+    const [first] = writes;
+    if (first === undefined) return undefined;
+    const { deltas, marks } = await this.#encode(writes);
+    return {
+      origin: Number.parseInt(first.version.slice(16), 16),
+      deltas,
+      accepted: () => this.#unmarking.add(marks),
+      failed: () => {},
+    };
+  }
+
+  /** Marks accepted so far have been taken away, or could not be. */
+  settled(): Promise<void> {
+    return this.#unmarking.flush();
+  }
+
+  async #encode(writes: readonly PendingWrite[]): Promise<Encoded> {
+    const marks: SentMark[] = [];
+    const held = await this.#read(writes.filter(({ plain }) => plain === undefined));
+    const writer = new DeltaWriter();
+    for (const { key, version, what, plain } of writes) {
+      if (plain !== undefined) {
+        const { value, at } = plain;
+        encodeDelta(writer, bytesOf(key), plainState(parseVersion(version), value, at), 'whole');
+        marks.push({ key, core: version + atText(at), registers: [] });
+        continue;
+      }
+      const found = held.get(key);
+      if (found?.headerText === undefined) continue;
+      encodeDelta(writer, bytesOf(key), stateOfHeld(found), fieldsOf(found, what));
+      marks.push(markOf(found));
+    }
+    return { deltas: Buffer.from(writer.bytes()), marks };
+  }
+
+  async #read(writes: readonly PendingWrite[]): Promise<Map<Latin1, HeldKey>> {
+    const { access, scripts } = this.#options;
+    const open = new Map<number, PendingWrite[]>();
+    const parts: PendingWrite[][] = [];
+    for (const write of writes) {
+      const slot = access.isCluster ? slotOf(write.key) : 0;
+      const part = open.get(slot) ?? [];
+      if (part.length === 0) parts.push(part);
+      part.push(write);
+      if (part.length < READ_KEYS_MAX) open.set(slot, part);
+      else open.delete(slot);
+    }
+    const found = new Map<Latin1, HeldKey>();
+    await Promise.all(
+      parts.map(async (part) => {
+        const asked = part.map(({ key, what }) => ({
+          key,
+          names: what === 'whole' ? ('all' as const) : [...what],
+        }));
+        for (const held of (await readKeys(access, scripts.read, asked)).keys) found.set(held.key, held);
+      }),
+    );
+    return found;
+  }
+}
+
+/** Which registers the delta carries: those asked for, and the marked ones that were read along. */
+function fieldsOf(held: HeldKey, what: PendingWrite['what']): DeltaFields {
+  if (what === 'whole' || (held.header?.flags.includes('w') ?? false)) return 'whole';
+  const fields: [ValueType, Latin1][] = [];
+  for (const [name, { text }] of held.registers)
+    if (text !== undefined && (what.has(name) || glance(text).marked)) fields.push(splitName(name));
+  const inline = held.header?.register;
+  if (inline !== undefined) fields.push([Number(inline.charAt(0)) as ValueType, '']);
+  return fields;
+}
+
+function markOf(held: HeldKey): SentMark {
+  const registers: [Latin1, Latin1][] = [];
+  for (const [name, { text }] of held.registers)
+    if (text !== undefined && glance(text).marked) registers.push([name, text]);
+  const isMarked = held.header?.marked ?? false;
+  return { key: held.key, core: isMarked ? coreOf(held.headerText ?? '') : '', registers };
+}
+
+interface Touched {
+  readonly key: Latin1;
+  readonly what: 'whole' | readonly Latin1[];
+  /** Units: Unix ms; not 0: no write, but a part that expires alone. */
+  readonly at: number;
+}
+
+/** The elements behind a unit's version: key ("*" | n field*n | "@" at). */
+function touchedOf(touched: readonly Buffer[]): Touched[] {
+  const found: Touched[] = [];
+  for (let i = 0; i < touched.length; ) {
+    const key = text(touched[i]);
+    const what = touched[i + 1];
+    i += 2;
+    if (what?.[0] === WHOLE) found.push({ key, what: 'whole', at: 0 });
+    else if (what?.[0] === PARTIAL) found.push({ key, what: [], at: Number(text(touched[i++])) });
+    else {
+      const count = Number(text(what));
+      found.push({ key, what: touched.slice(i, i + count).map(text), at: 0 });
+      i += count;
+    }
+  }
+  return found;
+}
+
+function text(bytes: Buffer | undefined): Latin1 {
+  return bytes?.toString('latin1') ?? '';
+}
