@@ -3,42 +3,46 @@ import type { AdminHooks, ChannelNumbers, SiteNumbers } from '../admin/index.ts'
 import type { Queue } from '../queue/index.ts';
 import type { Replication } from '../replication/index.ts';
 import type { RespServer } from '../server/index.ts';
-import type { Store } from '../store/index.ts';
+import type { OpenedQueue } from './open-queue.ts';
+import type { OpenedStore } from './open-store.ts';
 
 /** The running parts of a site. */
 export interface SiteParts {
   readonly site: string;
   readonly version: string;
-  readonly store: Store;
+  readonly opened: OpenedStore;
   readonly server: RespServer;
   /** The queue that is published to first; none: one site alone. */
-  readonly queues: readonly Queue[];
+  readonly queues: readonly OpenedQueue[];
   readonly replication: Replication | undefined;
 }
 
 /** Facts of a running site. */
 export function adminHooks(parts: SiteParts): AdminHooks {
-  const brokers = (): ReturnType<Queue['brokers']> => parts.queues.flatMap((queue) => queue.brokers());
+  const brokers = (): ReturnType<Queue['brokers']> => parts.queues.flatMap(({ queue }) => queue.brokers());
   return {
     site: parts.site,
     version: parts.version,
+    // A store that is away is no reason to restart the process: it recovers by itself. `ready` tells.
     health: () => undefined,
     ready: () => ({ problems: problemsOf(parts), brokers: brokers(), lagMs: lagOf(parts) }),
-    channels: () => Promise.all(parts.queues.map(channelOf)),
+    channels: () => Promise.all(parts.queues.map(({ queue }) => channelOf(queue))),
     numbers: () => numbersOf(parts),
     brokers,
     facts: () => ({
-      storeId: parts.store.id,
-      origin: parts.store.origin,
+      store: parts.opened.store.name,
+      storeId: parts.opened.store.id,
+      origin: parts.opened.store.origin,
+      ...parts.opened.facts(),
       sites: parts.replication?.membership.members() ?? [],
     }),
   };
 }
 
-function problemsOf({ replication, site }: SiteParts): string[] {
-  return replication?.membership.duplicate === true
-    ? [`another site is named '${site}' and was started earlier`]
-    : [];
+function problemsOf({ replication, site, opened }: SiteParts): string[] {
+  const isDuplicate = replication?.membership.duplicate === true;
+  const duplicate = isDuplicate ? [`another site is named '${site}' and was started earlier`] : [];
+  return [...opened.problems(), ...duplicate];
 }
 
 /** The slowest site heard lately; null: alone. */
@@ -52,7 +56,8 @@ async function channelOf(queue: Queue): Promise<ChannelNumbers> {
 }
 
 function numbersOf(parts: SiteParts): SiteNumbers {
-  const { store, server, replication } = parts;
+  const { opened, server, replication } = parts;
+  const { store } = opened;
   const { keys, tombstones, memoryBytes: storeBytes } = store.stats();
   const { connectionsReceived: clientsTotal, commands: commandsTotal } = server.stats;
   const numbers = {
@@ -62,6 +67,7 @@ function numbersOf(parts: SiteParts): SiteNumbers {
     keys,
     tombstones,
     storeBytes,
+    ...opened.numbers(),
   };
   if (replication === undefined) return numbers;
   const sent = replication.sender.stats();

@@ -1,22 +1,15 @@
 // Wires one site from a Config: store, command table, server, queue, replication, admin; starts and stops them in order.
-import {
-  bytesOf,
-  type Clock,
-  type Latin1,
-  latin1Of,
-  type Logger,
-  MqkvError,
-  type Random,
-} from '../base/index.ts';
-import { createGateway, type InfoSection } from '../commands/index.ts';
+import { assert, type Clock, latin1Of, type Logger, type Random } from '../base/index.ts';
 import type { Admin } from '../admin/index.ts';
 import { openReplication, type Replication } from '../replication/index.ts';
-import { createServer, type Connection, type RespServer } from '../server/index.ts';
-import { type EmbeddedStore, openEmbeddedStore } from '../store/embedded/index.ts';
+import { createServer, type RespServer } from '../server/index.ts';
 import { formatAddress } from './addresses.ts';
 import { adminHooks } from './admin-hooks.ts';
 import type { Config } from './config.ts';
 import { type OpenedQueue, openQueue } from './open-queue.ts';
+import { type OpenedStore, openStore } from './open-store.ts';
+import { acceptPeer } from './peer-door.ts';
+import { infoSections } from './info-sections.ts';
 
 /** What a site is given of the machine, and what its process offers it. */
 export interface Surroundings {
@@ -39,9 +32,11 @@ export interface Site extends AsyncDisposable {
   close(options?: { readonly timeoutMs: number }): Promise<void>;
 }
 
+/** Units: ms that a stop gives clients to be answered. */
+const SERVER_GRACE_MS = 2_000;
+
 /** Opens a site: when this resolves it serves clients. Errors: MqkvError, or the system's for an address in use. */
 export async function openSite(config: Config, around: Surroundings): Promise<Site> {
-  if (config.store.kind === 'redis') throw new MqkvError('START', 'a Redis store cannot be opened yet');
   const opening = new OpeningSite(config, around);
   try {
     await opening.open();
@@ -55,47 +50,21 @@ export async function openSite(config: Config, around: Surroundings): Promise<Si
 class OpeningSite implements Site {
   readonly #config: Config;
   readonly #around: Surroundings;
-  readonly #store: EmbeddedStore;
-  readonly #server: RespServer;
   readonly #queues: OpenedQueue[] = [];
-  readonly #deliver: (channel: Latin1, message: Latin1) => void;
+  #opened: OpenedStore | undefined;
+  #server: RespServer | undefined;
   #replication: Replication | undefined;
   #admin: Admin | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(config: Config, around: Surroundings) {
-    const { clock, random, logger, version, shutdown } = around;
     this.#config = config;
     this.#around = around;
-    this.#store = openEmbeddedStore({ clock, random, logger });
-    const gateway = createGateway({
-      keyspace: this.#store.keyspace,
-      store: this.#store,
-      clock,
-      random,
-      logger,
-      version,
-      password: config.password === undefined ? undefined : latin1Of(config.password),
-      maxValueBytes: config.valueBytesMax,
-      info: () => this.#info(),
-      publish: (channel, message) => this.#replication?.sender.publishMessage(channel, latin1Of(message)),
-      peer: (connection, args) => this.#peer(connection, args),
-      refusal: () => this.#refusal(),
-      ...(shutdown === undefined ? {} : { shutdown }),
-    });
-    this.#deliver = (channel, message) => gateway.deliver(channel, bytesOf(message));
-    const { tls, valueBytesMax: bulkBytesMax } = config;
-    this.#server = createServer({
-      handler: gateway,
-      limits: { bulkBytesMax },
-      clock,
-      logger,
-      ...(tls === undefined ? {} : { tls }),
-    });
   }
 
   get addresses(): readonly string[] {
-    return this.#server.addresses.map(({ host, port, path }) =>
+    const addresses = this.#server?.addresses ?? [];
+    return addresses.map(({ host, port, path }) =>
       path === '' ? formatAddress({ host, port }) : `unix:${path}`,
     );
   }
@@ -105,21 +74,16 @@ class OpeningSite implements Site {
   }
 
   async open(): Promise<void> {
-    const { config, clock, random, logger } = { config: this.#config, ...this.#around };
-    for (const address of config.listen)
-      await this.#server.listen(address.kind === 'unix' ? { path: address.path } : address);
-    const surroundings = {
-      config,
-      storeId: this.#store.id,
-      clock,
-      random,
-      logger,
-      address: () => this.#address(),
-    };
+    const config = this.#config;
+    const opened = await this.#openStore();
+    await this.#listen(opened);
+    const { clock, random, logger } = this.#around;
+    const address = (): string => this.#address();
+    const around = { config, storeId: opened.store.id, clock, random, logger, address };
     const urls = config.queue === undefined ? [] : [config.queue, ...config.subscribe];
-    for (const url of urls) this.#queues.push(await openQueue(url, surroundings));
-    await this.#replicate();
-    if (config.admin !== undefined) await this.#openAdmin(config.admin);
+    for (const url of urls) this.#queues.push(await openQueue(url, around));
+    await this.#replicate(opened);
+    if (config.admin !== undefined) await this.#openAdmin(config.admin, opened);
   }
 
   close(options?: { readonly timeoutMs: number }): Promise<void> {
@@ -131,21 +95,55 @@ class OpeningSite implements Site {
     return this.close();
   }
 
-  async #replicate(): Promise<void> {
+  async #openStore(): Promise<OpenedStore> {
+    const { clock, random, logger, version, shutdown } = this.#around;
+    this.#opened = await openStore({
+      config: this.#config,
+      clock,
+      random,
+      logger,
+      hooks: {
+        version,
+        info: () => infoSections(this.#config.site, this.#parts()),
+        publish: (channel, message) => this.#replication?.sender.publishMessage(channel, latin1Of(message)),
+        peer: (connection, args) => acceptPeer(this.#queues[0]?.peers, connection, args),
+        refusal: () => this.#refusal(),
+        ...(shutdown === undefined ? {} : { shutdown }),
+      },
+    });
+    return this.#opened;
+  }
+
+  async #listen({ handler }: OpenedStore): Promise<void> {
+    const { tls, valueBytesMax: bulkBytesMax, listen } = this.#config;
+    const { clock, logger } = this.#around;
+    const server = createServer({
+      handler,
+      limits: { bulkBytesMax },
+      clock,
+      logger,
+      ...(tls === undefined ? {} : { tls }),
+    });
+    this.#server = server;
+    for (const address of listen)
+      await server.listen(address.kind === 'unix' ? { path: address.path } : address);
+  }
+
+  async #replicate({ store, deliver }: OpenedStore): Promise<void> {
     const [first, ...others] = this.#queues;
     if (first === undefined) return;
     const { clock, random, logger } = this.#around;
     if (first.peers !== undefined) first.peers.greeting = () => this.#snapshot();
     this.#replication = await openReplication({
       site: this.#config.site,
-      store: this.#store,
+      store,
       queue: first.queue,
       subscribed: others.map(({ queue }) => queue),
       clock,
       random,
       logger,
       address: () => this.#address(),
-      onPublish: this.#deliver,
+      onPublish: deliver,
     });
   }
 
@@ -153,32 +151,34 @@ class OpeningSite implements Site {
     if (this.#replication !== undefined) yield* this.#replication.sender.snapshot();
   }
 
-  async #openAdmin(address: { readonly host: string; readonly port: number }): Promise<void> {
+  async #openAdmin(
+    address: { readonly host: string; readonly port: number },
+    opened: OpenedStore,
+  ): Promise<void> {
     const { openAdmin } = await import('../admin/index.ts');
     const { clock, logger, version } = this.#around;
-    const queues = this.#queues.map(({ queue }) => queue);
-    const parts = {
-      site: this.#config.site,
-      version,
-      store: this.#store,
-      server: this.#server,
-      queues,
-      replication: this.#replication,
-    };
+    const server = this.#server;
+    assert(server !== undefined, 'the server is open before the admin HTTP');
+    const parts = { site: this.#config.site, version, opened, server, ...this.#parts() };
     this.#admin = await openAdmin({ address, hooks: adminHooks(parts), clock, logger });
   }
 
+  #parts(): { readonly queues: readonly OpenedQueue[]; readonly replication: Replication | undefined } {
+    return { queues: this.#queues, replication: this.#replication };
+  }
+
+  /** In reverse: clients, then what they wrote goes out, then the store. */
   async #close(timeoutMs: number): Promise<void> {
     const { clock, logger } = this.#around;
     const since = clock.now();
-    await this.#server.close({ graceMs: Math.min(timeoutMs, 2_000) });
+    await this.#server?.close({ graceMs: Math.min(timeoutMs, SERVER_GRACE_MS) });
     const left = Math.max(0, timeoutMs - (clock.now() - since));
     const all = (await this.#replication?.close(left)) ?? true;
-    if (!all)
-      logger.warn({ pending: this.#store.outbox.pending }, 'stopped with writes that no queue has accepted');
+    const pending = this.#opened?.store.outbox.pending;
+    if (!all) logger.warn({ pending }, 'stopped with writes that no queue has accepted');
     for (const { queue } of this.#queues) await queue.close(left);
     await this.#admin?.close();
-    await this.#store.close();
+    await this.#opened?.close();
   }
 
   /** Where peers may reach this site: as advertised, else the first TCP address. */
@@ -188,43 +188,8 @@ class OpeningSite implements Site {
     return this.addresses.find((address) => !address.startsWith('unix:')) ?? '';
   }
 
-  #peer(connection: Connection, args: readonly Buffer[]): void {
-    const [word, ...hello] = args.map((arg) => arg.toString('latin1'));
-    const peers = this.#queues[0]?.peers;
-    if (word?.toUpperCase() !== 'HELLO' || peers === undefined) {
-      const why = peers === undefined ? 'this site has no peers:// queue' : 'MQKV.PEER takes HELLO first';
-      connection.push((reply) => reply.error(`ERR ${why}`));
-      connection.close(true);
-      return;
-    }
-    const { remoteAddress } = connection;
-    peers.accept({ ...connection.detach(), remoteAddress: hostOf(remoteAddress) }, hello);
-  }
-
   #refusal(): string | undefined {
     if (this.#replication?.membership.duplicate !== true) return undefined;
     return `DUPSITE another site is named '${this.#config.site}' and was started earlier; give this one another --site`;
   }
-
-  #info(): InfoSection[] {
-    const replication = this.#replication;
-    const linked = this.#queues[0]?.peers?.brokers().filter(({ connected }) => connected).length ?? 0;
-    const { sender, receiver, membership } = replication ?? {};
-    const fields: [string, string | number][] = [
-      ['site', this.#config.site],
-      ['queue', this.#queues[0]?.queue.name ?? 'none'],
-      ['peers_linked', linked],
-      ['sites_known', membership?.members().length ?? 0],
-      ['outbox_empty', sender?.empty === false ? 0 : 1],
-      ['envelopes_sent', sender?.stats().envelopes ?? 0],
-      ['envelopes_received', receiver?.stats().envelopes ?? 0],
-      ['quarantined', receiver?.stats().quarantined ?? 0],
-    ];
-    return [{ name: 'Mqkv', fields }];
-  }
-}
-
-/** The host of `HOST:PORT` or `[HOST]:PORT`; empty for a Unix socket. */
-function hostOf(address: string): string {
-  return /^\[?([^\]]*?)\]?:\d+$/.exec(address)?.[1] ?? '';
 }
