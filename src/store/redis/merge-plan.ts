@@ -174,7 +174,8 @@ class Planner {
     const bytes = value as Buffer;
     if (held.nativeType === type && held.native?.equals(bytes) === true) return commands;
     if (type === TYPE_STRING) return [...commands, ['SET', held.key, bytes]];
-    return [...commands, ...wholeValueCommands(type, held.key, bytes)];
+    const same = held.nativeType === type ? held.native : undefined;
+    return [...commands, ...wholeValueCommands(type, held.key, { bytes, held: same })];
   }
 
   #fieldCommands(view: KeyState, isNew: boolean, registers: readonly RegisterChange[]): Arg[][] {

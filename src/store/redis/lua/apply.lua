@@ -104,7 +104,9 @@ local function take_general(item)
   at = item.commands + 1
   for _ = 1, tonumber(ARGV[item.commands]) do
     local argc = tonumber(ARGV[at])
-    call(unpack(ARGV, at + 1, at + argc))
+    local last = at + argc
+    if ARGV[at + 1] == 'XSETID' and not redis.REDIS_VERSION_NUM then last = at + 3 end -- Redis 6.2 knows no counts
+    call(unpack(ARGV, at + 1, last))
     at = at + argc + 1
   end
   local ttl = tonumber(ARGV[i + 7])
