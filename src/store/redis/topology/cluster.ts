@@ -6,12 +6,14 @@
 import { MqkvError, type Timer } from '../../../base/index.ts';
 import { openLink } from '../upstream/index.ts';
 import type { RedisUrl } from '../url-type.ts';
-import { ClusterNode } from './cluster-node.ts';
 import { Informant, type Layout } from './informant.ts';
 import { linkOptionsOf } from './link-options.ts';
+import { MasterNode } from './master-node.ts';
 import type { HostPort } from './slot-map.ts';
 import type { Around, Node, Topology, TopologyChange } from './topology.ts';
 import { Waiters } from './waiters.ts';
+
+type ClusterNode = MasterNode<HostPort>;
 
 const SLOTS = 16_384;
 const REFRESH_MS = 10_000;
@@ -144,7 +146,7 @@ class ClusterTopology implements Topology {
   }
 
   #openNode(id: string, address: HostPort): ClusterNode {
-    const node = new ClusterNode(id, { address, url: this.#url, around: this.#around });
+    const node = new MasterNode({ address, url: this.#url, around: this.#around });
     node.onReady = () => {
       this.#waiters.look();
       this.onChange?.({ kind: 'origin', node });

@@ -1,5 +1,7 @@
 // What INFO replication tells of a server: whether it is a master, and of which history.
+import { REPLICAS_MAX } from '../../../base/index.ts';
 import { plainReply, type Reply } from '../../../resp/index.ts';
+import type { HostPort } from './slot-map.ts';
 
 /** The part that the topology needs. */
 export interface ReplicationInfo {
@@ -8,6 +10,8 @@ export interface ReplicationInfo {
   readonly origin: number;
   /** A replica that follows its master. */
   readonly isInSync: boolean;
+  /** A master's replicas that are online. */
+  readonly replicas: readonly HostPort[];
 }
 
 /** Parses INFO replication. undefined: another reply, or one without a replication id. */
@@ -19,5 +23,12 @@ export function parseReplication(reply: Reply): ReplicationInfo | undefined {
   if (!/^[0-9a-f]{40}$/.test(id)) return undefined;
   const origin = Math.min(0xfffffffe, Math.max(1, Number.parseInt(id.slice(0, 8), 16)));
   const isMaster = field('role') === 'master';
-  return { isMaster, origin, isInSync: !isMaster && field('master_link_status') === 'up' };
+  const isInSync = !isMaster && field('master_link_status') === 'up';
+  return { isMaster, origin, isInSync, replicas: replicasOf(text) };
+}
+
+/** Shape of a line: `slave0:ip=10.0.0.1,port=6379,state=online,offset=1,lag=0`. */
+function replicasOf(text: string): readonly HostPort[] {
+  const lines = text.matchAll(/^slave\d+:ip=([^,\s]+),port=(\d+),state=online\b/gm);
+  return Array.from(lines, ([, host, port]) => ({ host, port: Number(port) })).slice(0, REPLICAS_MAX);
 }

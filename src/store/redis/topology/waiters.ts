@@ -41,13 +41,13 @@ export class Waiters {
 
   /** Something has changed. */
   look(): void {
-    for (const waiter of [...this.#waiting]) {
+    for (const waiter of this.#waiting) {
       const node = this.#nodeOf(waiter.slot);
       if (node !== undefined) waiter.settle(node);
     }
   }
 
   close(): void {
-    for (const waiter of [...this.#waiting]) waiter.settle(undefined);
+    for (const waiter of this.#waiting) waiter.settle(undefined);
   }
 }

@@ -1,33 +1,37 @@
-// One master of a cluster: its data links, and a link of its own over which its origin is followed.
+// One master: its data links, and a link of its own over which its origin is followed.
 //
-// It is ready while that link is up and says: a master, of this history.
+// (1) It is ready while the control link is up and says: a master, of this history.
+// (2) Nothing is sent on a connection of a data link before INFO was read on that connection.
+// (3) What still waits when the origin changes is dropped: it may name the old one.
 import { MqkvError, type Timer } from '../../../base/index.ts';
-import { type Link, type LinkSetup, openLink } from '../upstream/index.ts';
-import type { RedisUrl } from '../url-type.ts';
+import { type Link, type LinkSetup, nameOf, openLink } from '../upstream/index.ts';
+import type { RedisAddress, RedisUrl } from '../url-type.ts';
 import { linkOptionsOf } from './link-options.ts';
 import { ReplicaLinks } from './replica-links.ts';
 import { parseReplication } from './replication-info.ts';
+import { checkServer } from './requirements.ts';
 import type { HostPort } from './slot-map.ts';
 import type { Around, DedicatedOptions, Node } from './topology.ts';
 
 /** Units: ms. DESIGN 5: the origin is read on connecting, after READONLY, and every second. */
 const LOOK_MS = 1000;
 
-export interface ClusterNodeOptions {
-  readonly address: HostPort;
+export interface MasterNodeOptions<Address extends RedisAddress> {
+  readonly address: Address;
+  /** The master says who its replicas are; otherwise `setReplicas` does. */
+  readonly asksForReplicas?: boolean;
   readonly url: RedisUrl;
   readonly around: Around;
 }
 
-export class ClusterNode implements Node {
-  readonly id: string;
+export class MasterNode<Address extends RedisAddress = RedisAddress> implements Node {
   readonly name: string;
-  readonly address: HostPort;
+  readonly address: Address;
   /** It has become ready, or its origin is another one. */
   onReady: (() => void) | undefined;
   /** It is not what it was: look again at the cluster. */
   onTrouble: ((reason: string) => void) | undefined;
-  readonly #options: ClusterNodeOptions;
+  readonly #options: MasterNodeOptions<Address>;
   readonly #control: Link;
   readonly #links = new Map<2 | 3, Link>();
   readonly #timer: Timer;
@@ -35,21 +39,21 @@ export class ClusterNode implements Node {
   #origin = 0;
   #isMaster = false;
   #idleLooks = 0;
+  #isLooking = false;
   #isClosed = false;
 
-  constructor(id: string, options: ClusterNodeOptions) {
+  constructor(options: MasterNodeOptions<Address>) {
     const { address, url, around } = options;
-    this.id = id;
     this.address = address;
-    this.name = `${address.host}:${address.port}`;
+    this.name = nameOf(address);
     this.#options = options;
     if (url.readReplica) this.#replicas = new ReplicaLinks(url, around);
-    this.#control = this.#open(2, (setup) => this.#follow(setup));
+    this.#control = this.#open(2, (setup) => this.#check(setup));
     this.#control.onState = (state) => {
       if (state === 'ready') this.onReady?.();
       else if (state === 'down') this.#lost();
     };
-    this.#timer = around.clock.every(LOOK_MS, () => this.#look());
+    this.#timer = around.clock.every(LOOK_MS, () => this.look());
   }
 
   get origin(): number {
@@ -58,6 +62,11 @@ export class ClusterNode implements Node {
 
   get isReady(): boolean {
     return this.#isMaster && this.#control.state === 'ready';
+  }
+
+  /** Why it is not ready. */
+  get problem(): MqkvError | undefined {
+    return this.isReady ? undefined : this.#control.lastError;
   }
 
   /** Commands under way on the data links. */
@@ -129,7 +138,7 @@ export class ClusterNode implements Node {
 
   #heard(code: string): void {
     this.onTrouble?.(code);
-    if (code === 'READONLY') this.#look();
+    if (code === 'READONLY') this.look();
   }
 
   #lost(): void {
@@ -137,12 +146,23 @@ export class ClusterNode implements Node {
     this.onTrouble?.('connection lost');
   }
 
-  #look(): void {
-    if (this.#control.state !== 'ready') return;
-    this.#follow(this.#control).catch(() => {
-      // Not a master now, or the link has ended, which says so itself.
-      this.onTrouble?.('not a master');
-    });
+  /** Reads its role and origin again. */
+  look(): void {
+    if (this.#isLooking || this.#control.state !== 'ready') return;
+    this.#isLooking = true;
+    this.#follow(this.#control)
+      .catch(() => {
+        // Not a master now, or the link has ended, which says so itself.
+        this.onTrouble?.('not a master');
+      })
+      .finally(() => {
+        this.#isLooking = false;
+      });
+  }
+
+  async #check(setup: LinkSetup): Promise<void> {
+    await checkServer(setup, this.#options.url);
+    await this.#follow(setup);
   }
 
   async #follow(from: Pick<LinkSetup, 'call'>): Promise<void> {
@@ -151,6 +171,7 @@ export class ClusterNode implements Node {
     this.#isMaster = info?.isMaster === true;
     if (info === undefined || !info.isMaster)
       throw new MqkvError('UNAVAILABLE', `Redis at ${this.name} is not a master`);
+    if (this.#options.asksForReplicas === true) this.setReplicas(info.replicas);
     const isNew = info.origin !== this.#origin;
     this.#origin = info.origin;
     if (isNew) this.#dropQueued();
