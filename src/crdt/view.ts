@@ -23,11 +23,11 @@ export function isFired(s: KeyState, now: number): boolean {
 }
 
 /** Where the expiry ends: below it all is under the TTL. NONE without an expiry. */
-export function endOf(s: KeyState): Version {
+export function endOf(s: Pick<KeyState, 'expiryAt' | 'reach' | 'until'>): Version {
   if (s.expiryAt === 0) return NONE;
   const at: Version = { ms: s.expiryAt, tail: 0 };
   const end = laterOf(s.reach, at);
-  return s.until !== NONE && compareVersions(s.until, end) < 0 ? s.until : end;
+  return compareVersions(s.until, NONE) > 0 && compareVersions(s.until, end) < 0 ? s.until : end;
 }
 
 /** Below it all is dead at `now`. Units: `now` Unix ms. */

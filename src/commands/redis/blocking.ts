@@ -5,6 +5,7 @@ import type { Call } from '../call.ts';
 import { namedKeys, reservedError } from '../dispatch.ts';
 import type { Session } from '../session.ts';
 import { CROSS_SLOT, haveOneSlot } from './cross-slot.ts';
+import { bulkText } from './ears.ts';
 import { extrasOf } from './extras.ts';
 import type { Port, Words } from './port.ts';
 import { asCommandReply, errorText, isErrorReply, isNullReply, parsedReply } from './raw-reply.ts';
@@ -99,21 +100,20 @@ async function withLastIds({ c, session, blocking, keys }: Attempted, port: Port
   const ids = [...words.slice(-keys.length)];
   for (const [i, key] of keys.entries()) {
     if (ids[i] !== '$') continue;
-    const [raw] = await port.ask(session, [['XINFO', 'STREAM', key]], { slot: slotOf(key), protocol: 2 });
+    const [raw] = await port.ask(session, [['XINFO', 'STREAM', key]], {
+      slot: slotOf(key),
+      protocol: c.reply.protocol,
+    });
     if (isErrorReply(raw) && !errorText(raw).startsWith('ERR no such key')) return errorText(raw);
     ids[i] = isErrorReply(raw) ? '0-0' : lastIdOf(raw);
   }
   return [...words.slice(0, -keys.length), ...ids];
 }
 
-/** `last-generated-id` of XINFO STREAM. */
+/** `last-generated-id` of XINFO STREAM: pairs in an array, or a map. */
 function lastIdOf(raw: Buffer): string {
   const reply = parsedReply(raw);
-  const items = reply.kind === 'array' ? reply.items : [];
-  for (let i = 0; i + 1 < items.length; i += 2) {
-    const [name, value] = [items[i], items[i + 1]];
-    if (name.kind === 'bulk' && value.kind === 'bulk' && name.bytes.toString() === 'last-generated-id')
-      return value.bytes.toString('latin1');
-  }
-  return '0-0';
+  const items = reply.kind === 'map' ? reply.entries.flat() : reply.kind === 'array' ? reply.items : [];
+  const at = items.findIndex((item) => bulkText(item) === 'last-generated-id');
+  return bulkText(items[at + 1]) ?? '0-0';
 }

@@ -130,6 +130,8 @@ class OpenGeneral implements OpenedGeneral, Transactions {
         this.#tracking.drop(session);
         this.#channels.released();
         return false;
+      case 'hello':
+        return c.argc > 1 ? this.#hello(c, session) : false;
       case 'info':
         return replyInfo(c, session, { port, keySpace: this.#keySpace });
       case 'mqkv.verify':
@@ -145,6 +147,12 @@ class OpenGeneral implements OpenedGeneral, Transactions {
     const aboutAll = this.#keySpace.run(c, session);
     if (aboutAll !== false) return aboutAll;
     return block(c, session, { port, waiting: this.#waiting });
+  }
+
+  /** Each protocol has a connection of its own to the Redis: what was asked by the old one comes first. */
+  async #hello(c: Call, session: Session): Promise<void> {
+    await this.#keySpace.barrier(session);
+    await this.#own(c, handlerOf(c.spec));
   }
 
   #own(c: Call, handler: CommandHandler | undefined): void | Promise<void> {

@@ -33,7 +33,7 @@ export async function replyInfo(
   { port, keySpace }: { readonly port: Port; readonly keySpace: KeySpace },
 ): Promise<void> {
   const slot = 0;
-  const [raw] = await port.ask(session, [['INFO']], { slot, protocol: 2 });
+  const [raw] = await port.ask(session, [['INFO']], { slot, protocol: c.reply.protocol });
   const elsewhere = new Map<string, string>();
   if (!isErrorReply(raw)) {
     const theirs = sectionsOf(textOf(raw));

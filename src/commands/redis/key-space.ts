@@ -19,7 +19,7 @@ export class KeySpace {
   run(c: Call, session: Session): boolean | Promise<void> {
     const work = this.#workOf(c);
     if (work === undefined) return false;
-    return this.#barrier(session)
+    return this.barrier(session)
       .then(() => work(session))
       .catch((error: unknown) => {
         if (!(error instanceof MqkvError)) throw error;
@@ -48,13 +48,13 @@ export class KeySpace {
 
   /** Keys shown. */
   async count(session: Session): Promise<number> {
-    await this.#barrier(session);
+    await this.barrier(session);
     return this.#port.allNodes.size();
   }
 
   /** Every key shown. Those written meanwhile may be missing. */
   async all(session: Session): Promise<Latin1[]> {
-    await this.#barrier(session);
+    await this.barrier(session);
     const found = new Set<Latin1>();
     await this.#port.allNodes.each((keys) => {
       for (const key of keys) found.add(key.toString('latin1'));
@@ -62,8 +62,8 @@ export class KeySpace {
     return [...found];
   }
 
-  /** All that the connection has asked before has been executed. */
-  async #barrier(session: Session): Promise<void> {
+  /** Resolves when all that the connection has asked before has been executed. */
+  async barrier(session: Session): Promise<void> {
     const { protocol } = session.connection;
     const nodes = this.#port.everyNode();
     await Promise.all(nodes.map((slot) => this.#port.ask(session, [['PING']], { slot, protocol })));
@@ -97,7 +97,7 @@ export class KeySpace {
     if (c.argc > 2 || (c.argc === 2 && !['SYNC', 'ASYNC'].includes(c.word(1)))) return c.fail(SYNTAX);
     for (const group of this.#groups(await this.all(session))) {
       const unit = { kind: 'command', args: ['del', ...group], keys: group } as const;
-      const raw = await this.#port.write(session, unit, 2);
+      const raw = await this.#port.write(session, unit, session.connection.protocol);
       if (isErrorReply(raw)) return c.fail(errorText(raw));
     }
     c.reply.ok();

@@ -114,20 +114,23 @@ interface Execution {
 }
 
 /** What a queued command is for the store: nothing, a read, a write. */
-function roleOf({ spec }: Queued): 'gateway' | 'read' | 'write' {
+function roleOf({ spec }: Queued, isCluster: boolean): 'gateway' | 'read' | 'write' {
   if (spec.isWrite || SCRIPTS.has(spec.name)) return 'write';
+  if (ABOUT_ALL.has(spec.name)) return isCluster ? 'gateway' : 'write';
   return spec.keys.length > 0 && spec.group !== 'pubsub' ? 'read' : 'gateway';
 }
 
 const SCRIPTS: ReadonlySet<string> = new Set(['eval', 'evalsha']);
+/** On one Redis inside the unit; on a cluster each node is asked, after it. */
+const ABOUT_ALL: ReadonlySet<string> = new Set(['keys', 'scan', 'dbsize', 'randomkey']);
 const FLUSHES: ReadonlySet<string> = new Set(['flushall', 'flushdb']);
 
 async function executeQueue(c: Call, execution: Execution): Promise<void> {
   const { queue, watches, on } = execution;
-  const data = queue.filter((queued) => roleOf(queued) !== 'gateway');
+  const data = queue.filter((queued) => roleOf(queued, on.port.isCluster) !== 'gateway');
   const keys = [...new Set(data.flatMap(keysOfQueued))];
   if (on.port.isCluster && !haveOneSlot([...keys, ...watches.keys()])) return c.fail(CROSS_SLOT);
-  const onlyReads = data.every((queued) => roleOf(queued) === 'read') && watches.size === 0;
+  const onlyReads = data.every((queued) => roleOf(queued, false) === 'read') && watches.size === 0;
   const answer = onlyReads ? await readNatively(c, execution, data) : undefined;
   const raw = answer ?? (await writeUnit(c, execution, { data, keys }));
   if (typeof raw === 'string') return c.fail(raw);

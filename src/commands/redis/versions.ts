@@ -1,6 +1,6 @@
 // The newest version that keys hold, read from their headers: what WATCH remembers and EXEC compares.
 import { type Latin1, MqkvError } from '../../base/index.ts';
-import { compareVersions, laterOf, NONE, TYPE_STRING, type Version } from '../../crdt/index.ts';
+import { compareVersions, endOf, laterOf, NONE, TYPE_STRING, type Version } from '../../crdt/index.ts';
 import { newestOfHeader, parseHeader } from '../../store/redis/header-text.ts';
 import { parseRegister } from '../../store/redis/register-text.ts';
 import { slotKey, slotOf } from '../../store/redis/slots.ts';
@@ -11,16 +11,14 @@ import { elementsOf, errorText, isErrorReply, parsedReply } from './raw-reply.ts
 
 const SHORT_KEY_BYTES = 64;
 const STUB = 'L';
-/** Behind the version of a key whose expiry has fired. */
-const FIRED = '!';
-
-/** What a watch remembers of a header: its newest version, and whether its expiry has fired. Empty: no header. */
+/** What a watch remembers of a header: its newest version, or the end of its expiry if that has fired and is larger. Units: `now` Unix ms. */
 export function watchToken(text: Latin1, now: number): string {
   const header = parseHeader(text);
-  const { expiryAt, newest, register } = header;
+  const { expiryAt, newest, register, clear } = header;
   const inRegister = register === undefined ? NONE : newestInRegister(register);
   const known = compareVersions(newest, NONE) > 0 ? newest : laterOf(newestOfHeader(header), inRegister);
-  return `${versionText(known)}${expiryAt !== 0 && expiryAt <= now ? FIRED : ''}`;
+  const floor = expiryAt !== 0 && expiryAt <= now ? laterOf(clear, endOf(header)) : clear;
+  return versionText(laterOf(known, floor));
 }
 
 /** The text may begin with the digit of its type. The value itself does not matter. */
@@ -39,7 +37,7 @@ export function versionsOf(port: Port, session: Session, keys: readonly Latin1[]
 
 async function versionOf(port: Port, session: Session, key: Latin1): Promise<string> {
   const slot = slotOf(key);
-  const place = { slot, protocol: 2 } as const;
+  const place = { slot, protocol: session.connection.protocol };
   const small = key.length <= SHORT_KEY_BYTES ? ['HGET', slotKey(slot), key] : undefined;
   const large = ['HGET', `${slotKey(slot)}.`, key];
   const headers = small === undefined ? [large] : [small, large];

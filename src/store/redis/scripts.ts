@@ -23,6 +23,7 @@ const ROWS = [
   'rows-streams',
   'rows-bits',
   'rows-geo',
+  'rows-all',
   'rows-eval',
 ];
 

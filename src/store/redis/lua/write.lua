@@ -4,7 +4,7 @@
 --   S tag key value | X tag key value at | x tag key value ttlMs
 --   C nkeys (key tag)* argc arg*
 --   T nkeys (key tag)* ncommands nwatch (key version)* (argc arg*)*
--- A watch's version is the newest of the key's header ('' none), with '!' behind it where its expiry has fired.
+-- A watch's version is the newest of the key's header ('' none), or the end of an expiry that has fired if that is larger.
 -- Result: per unit. Plain: the version (x: + 12 hex of at), meaning +OK. Else {err}, or a list: reply, version ('' nothing
 -- changed), then per touched key: key '*' | key n field*n | key '@' atMs. A plain unit gives such a list too where a plain
 -- delta would not carry all of it. T of a watch that fails: the list {false, ''}.
