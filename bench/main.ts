@@ -1,17 +1,14 @@
-// `npm run bench`: speed, memory and pauses of the embedded store beside a redis-server measured in the same run.
+// `npm run bench`: the parts, chosen by --part (repeatable; default: embedded, redis, cache, memory).
+//   embedded  speed, memory and pauses of the embedded store beside a redis-server, servers and clients on a core each
+//   redis     speed of a Redis store beside a twin redis-server driven directly, with a queue and a live consumer, nothing pinned
+//   cache     hits of the near cache, likewise
+//   memory    what a Redis store holds beyond plain SETs, per key, with and without pending marks; --ten-million: also at 10 M keys
 // Options: --runs N (5), --scale X (1: a million keys).
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  ask,
-  benchmark,
-  type Load,
-  median,
-  residentBytes,
-  type Server,
-  startMqkv,
-  startRedis,
-  stop,
-} from './processes.ts';
+import { benchRedisMemory } from './redis-memory.ts';
+import { benchNearCache, benchRedisStore } from './redis-store.ts';
+import { caughtUp, compare, linked, until } from './compare.ts';
+import { ask, benchmark, residentBytes, type Server, startMqkv, startRedis, stop } from './processes.ts';
 
 const RUNS = numberOption('--runs', 5);
 const SCALE = numberOption('--scale', 1);
@@ -28,10 +25,28 @@ function numberOption(name: string, otherwise: number): number {
   return at < 0 ? otherwise : Number(process.argv[at + 1]);
 }
 
+const PARTS: Readonly<Record<string, () => Promise<void>>> = {
+  embedded: benchEmbedded,
+  redis: () => benchRedisStore({ runs: RUNS, scale: SCALE }),
+  cache: () => benchNearCache({ runs: RUNS, scale: SCALE }),
+  memory: () => benchRedisMemory({ scale: SCALE, tenMillion: process.argv.includes('--ten-million') }),
+};
+
 async function main(): Promise<void> {
+  const chosen = process.argv.filter((_, i) => process.argv[i - 1] === '--part');
+  for (const name of chosen.length === 0 ? Object.keys(PARTS) : chosen) {
+    const part = PARTS[name];
+    if (part === undefined)
+      throw new Error(`--part "${name}" must be one of ${Object.keys(PARTS).join(', ')}`);
+    console.log(`== ${name}`);
+    await part();
+  }
+}
+
+async function benchEmbedded(): Promise<void> {
   const redis = await startRedis();
-  const consumer = await startMqkv('consumer', [1], 'client');
-  const mqkv = await startMqkv('server', [consumer.port], 'server');
+  const consumer = await startMqkv({ site: 'consumer', peers: [1], core: 'client' });
+  const mqkv = await startMqkv({ site: 'server', peers: [consumer.port], core: 'server' });
   const all = [redis, consumer, mqkv];
   try {
     await linked(mqkv);
@@ -43,12 +58,8 @@ async function main(): Promise<void> {
     );
     for (const shape of SHAPES) {
       for (const command of ['set', 'get'] as const) {
-        compare(redis, mqkv, {
-          ...shape,
-          command,
-          requests: Math.round(shape.requests * SCALE),
-          keys: KEYS,
-        });
+        const load = { ...shape, command, requests: Math.round(shape.requests * SCALE), keys: KEYS };
+        compare([redis, mqkv], load, RUNS);
         await caughtUp(mqkv, consumer);
       }
     }
@@ -75,49 +86,6 @@ async function memory(mqkv: Server): Promise<void> {
 function fill(server: Server, shape = SHAPES[0]): void {
   const { pipeline = 512, clients = 512 } = shape ?? {};
   benchmark(server.port, { command: 'set', requests: KEYS * 2, pipeline, clients, keys: KEYS });
-}
-
-function compare(redis: Server, mqkv: Server, load: Load & { readonly label: string }): void {
-  const rates: { redis: number; mqkv: number }[] = [];
-  for (let run = 0; run < RUNS; run++)
-    rates.push({ redis: benchmark(redis.port, load), mqkv: benchmark(mqkv.port, load) });
-  const ratios = rates.map((rate) => rate.mqkv / rate.redis);
-  const [ratio, least, most] = [median(ratios), Math.min(...ratios), Math.max(...ratios)].map((x) =>
-    x.toFixed(2),
-  );
-  const [ours, theirs] = [
-    median(rates.map((rate) => rate.mqkv)),
-    median(rates.map((rate) => rate.redis)),
-  ].map(thousands);
-  console.log(
-    `${load.command.toUpperCase().padEnd(4)} ${load.label.padEnd(24)} ${ratio} (${least} .. ${most})   mqkv ${ours}/s   redis-server ${theirs}/s`,
-  );
-}
-
-function thousands(rate: number): string {
-  return `${Math.round(rate / 1000)}k`;
-}
-
-async function linked(mqkv: Server): Promise<void> {
-  await until('the peer link', 10, () => ask(mqkv.port, 'info', 'mqkv').includes('peers_linked:1'));
-}
-
-/** The consumer shares the client's core: it may lag while there is load, and is equal within 30 s after. */
-async function caughtUp(mqkv: Server, consumer: Server): Promise<void> {
-  const since = Date.now();
-  await until('the consumer to be equal', 30, () =>
-    ask(mqkv.port, 'info', 'mqkv').includes('outbox_empty:1'),
-  );
-  const sizes = [mqkv, consumer].map(({ port }) => ask(port, 'dbsize'));
-  if (sizes[0] !== sizes[1]) throw new Error(`keys differ: ${sizes.join(', ')}`);
-  const waitedMs = Date.now() - since;
-  if (waitedMs > 1_000) console.log(`     (the consumer was equal after ${waitedMs} ms)`);
-}
-
-async function until(what: string, seconds: number, condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + seconds * 1000; !condition(); await sleep(100)) {
-    if (Date.now() > end) throw new Error(`waited ${seconds} s for ${what}`);
-  }
 }
 
 /** The longest stops of the server so far. */

@@ -1,13 +1,18 @@
-// The processes of a benchmark: redis-server, mqkv with a live consumer, redis-benchmark; pinned to cores, ended by pid.
+// The processes of a benchmark: redis-server, mqkv with a live consumer, redis-benchmark; pinned to cores or not, ended by pid.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-/** The core of the servers under test, and that of clients and consumers. */
-const SERVER_CORE = '0';
-const CLIENT_CORE = '1';
+/** Where a process runs: on the core of the servers under test, on that of clients and consumers, or anywhere. */
+export type Core = 'server' | 'client' | 'any';
+
+const CORES: Readonly<Record<Core, readonly string[]>> = {
+  server: ['taskset', '-c', '0'],
+  client: ['taskset', '-c', '1'],
+  any: [],
+};
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -29,8 +34,9 @@ export async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-function pinned(core: string, command: readonly string[]): ChildProcess {
-  return spawn('taskset', ['-c', core, ...command], { stdio: ['ignore', 'pipe', 'pipe'] });
+function pinned(core: Core, command: readonly string[]): ChildProcess {
+  const [program = '', ...args] = [...CORES[core], ...command];
+  return spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 function serverOf(name: string, port: number, child: ChildProcess): Server {
@@ -42,37 +48,35 @@ function serverOf(name: string, port: number, child: ChildProcess): Server {
 }
 
 /** Starts a redis-server without persistence. */
-export async function startRedis(): Promise<Server> {
+export async function startRedis(core: Core = 'server'): Promise<Server> {
   const port = await freePort();
   const flags = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
-  const server = serverOf('redis', port, pinned(SERVER_CORE, ['redis-server', ...flags]));
+  const server = serverOf('redis', port, pinned(core, ['redis-server', ...flags]));
   await printed(server, /Ready to accept connections/);
   return server;
 }
 
-/** Starts one mqkv. `peers`: the addresses of its queue. */
-export async function startMqkv(
-  site: string,
-  peers: readonly number[],
-  core: 'server' | 'client',
-): Promise<Server> {
+/** How to start an mqkv. */
+export interface MqkvOptions {
+  readonly site: string;
+  /** The ports of the peers that it links to; none: no queue. */
+  readonly peers: readonly number[];
+  readonly core: Core;
+  /** More flags. */
+  readonly flags?: readonly string[];
+}
+
+/** Starts one mqkv. */
+export async function startMqkv({ site, peers, core, flags = [] }: MqkvOptions): Promise<Server> {
   const port = await freePort();
   const queue = peers.map((peer) => `127.0.0.1:${peer}`).join(',');
   const command = [process.execPath, '--import', `${ROOT}bench/pauses.mjs`, `${ROOT}bin/mqkv.js`, 'serve'];
-  const flags = [
-    '--site',
-    site,
-    '--listen',
-    `127.0.0.1:${port}`,
-    '--admin',
-    'off',
-    '--log-level',
-    'warn',
-    '--queue',
-    `peers://${queue}`,
+  const all = [
+    ...['--site', site, '--listen', `127.0.0.1:${port}`, '--admin', 'off', '--log-level', 'warn'],
+    ...(peers.length === 0 ? [] : ['--queue', `peers://${queue}`]),
+    ...flags,
   ];
-  const child = pinned(core === 'server' ? SERVER_CORE : CLIENT_CORE, [...command, ...flags]);
-  const server = serverOf(`mqkv ${site}`, port, child);
+  const server = serverOf(`mqkv ${site}`, port, pinned(core, [...command, ...all]));
   await printed(server, /^ready /m);
   return server;
 }
@@ -102,11 +106,13 @@ export interface Load {
   readonly pipeline: number;
   readonly clients: number;
   readonly keys: number;
+  /** Default: on the core of clients. */
+  readonly core?: Core;
 }
 
 /** Requests a second. */
 export function benchmark(port: number, load: Load): number {
-  const { command, requests, pipeline, clients, keys } = load;
+  const { command, requests, pipeline, clients, keys, core = 'client' } = load;
   const flags = {
     '-p': port,
     '-t': command,
@@ -117,7 +123,8 @@ export function benchmark(port: number, load: Load): number {
     '-d': 64,
   };
   const args = Object.entries(flags).flatMap(([flag, value]) => [flag, String(value)]);
-  const csv = execFileSync('taskset', ['-c', CLIENT_CORE, 'redis-benchmark', ...args, '--csv'], {
+  const [program = '', ...before] = [...CORES[core], 'redis-benchmark'];
+  const csv = execFileSync(program, [...before, ...args, '--csv'], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
   });
