@@ -30,15 +30,15 @@ export interface RedisCluster extends AsyncDisposable {
   readonly url: string;
   /** The node that serves a slot, as the others see it now. */
   masterOf(slot: number): Promise<ClusterNode>;
-  /** Moves slots with their keys, as redis-cli reshards: slot after slot, all steps below. */
-  moveSlots(from: ClusterNode, to: ClusterNode, slots: Iterable<number>): Promise<void>;
+  /** Moves slots with their keys, as redis-cli reshards: slot after slot, all steps below. Default: 100 keys at once. */
+  moveSlots(from: ClusterNode, to: ClusterNode, slots: Iterable<number>, keysAtOnce?: number): Promise<void>;
   /** Step 1: the slot migrates (ASK, TRYAGAIN) until `endMove`. */
   beginMove(from: ClusterNode, to: ClusterNode, slot: number): Promise<void>;
   /** Step 2: moves these keys, or all that lie in the slot. */
   moveKeys(
     from: ClusterNode,
     to: ClusterNode,
-    move: { slot: number; keys?: readonly string[] },
+    move: { slot: number; keys?: readonly string[]; keysAtOnce?: number },
   ): Promise<void>;
   /** Step 3: the slot belongs to `to` everywhere (MOVED at `from`). */
   endMove(from: ClusterNode, to: ClusterNode, slot: number): Promise<void>;
@@ -144,10 +144,10 @@ function steering(
     await to.control.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id);
     await from.control.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id);
   };
-  const moveKeys: RedisCluster['moveKeys'] = async (from, to, { slot, keys }) => {
+  const moveKeys: RedisCluster['moveKeys'] = async (from, to, { slot, keys, keysAtOnce = KEYS_AT_ONCE }) => {
     for (;;) {
       const some =
-        keys ?? ((await from.control.call('CLUSTER', 'GETKEYSINSLOT', slot, KEYS_AT_ONCE)) as string[]);
+        keys ?? ((await from.control.call('CLUSTER', 'GETKEYSINSLOT', slot, keysAtOnce)) as string[]);
       if (some.length === 0) return;
       await from.control.call(...migrate(to.port, some, flags));
       if (keys !== undefined) return;
@@ -166,10 +166,10 @@ function steering(
     beginMove,
     moveKeys,
     endMove,
-    moveSlots: async (from, to, slots) => {
+    moveSlots: async (from, to, slots, keysAtOnce = KEYS_AT_ONCE) => {
       for (const slot of slots) {
         await beginMove(from, to, slot);
-        await moveKeys(from, to, { slot });
+        await moveKeys(from, to, { slot, keysAtOnce });
         await endMove(from, to, slot);
       }
     },

@@ -10,6 +10,7 @@ export { eventually, freePorts, isListening } from './ports.ts';
 export { type Broker, type BrokerSpec, startBroker } from './process.ts';
 export { type Proxy, startProxy } from './proxy.ts';
 export { startRedis } from './redis.ts';
+export { type RedisKindOptions, type RedisOfKind, startRedisKind } from './redis-kinds.ts';
 export { openControl, type RedisControl } from './redis-control.ts';
 export {
   type BrokerCommand,
@@ -18,3 +19,4 @@ export {
   type Required,
   requireBroker,
 } from './require-broker.ts';
+export { type SentinelOptions, type SentinelSet, startSentinel, type Watched } from './sentinel.ts';

@@ -30,8 +30,6 @@ export interface ScriptRequest {
   readonly protocol: 2 | 3;
   /** The script changes nothing. Default: false. */
   readonly isRead?: boolean;
-  /** As for `RouteRequest`. */
-  readonly isFree?: boolean;
 }
 
 /** Sends commands where they belong. */
@@ -39,10 +37,12 @@ export interface Router extends AsyncDisposable {
   readonly isCluster: boolean;
   /** The masters, as known now. */
   readonly nodes: readonly Node[];
+  /** How often commands were refused and sent again, by the first word of the error (MOVED, ASK, TRYAGAIN, …): for metrics. */
+  readonly refusals: ReadonlyMap<string, number>;
   /** Told what the topology tells. */
   onChange: Topology['onChange'];
   /**
-   * Sends commands of one slot. Order: as given, for each slot. Errors: `sink` gets every reply in `replies`, never
+   * Sends commands of one slot. Order: as given, where it can be seen (same slot, an argument in common, not only reads). Errors: `sink` gets every reply in `replies`, never
    * `failed`: `-UNCERTAIN …` for a write that was in flight when the connection died, `-UNAVAILABLE …` (not applied) for
    * what found no node for 2 s. Reads are repeated instead.
    */
@@ -72,6 +72,7 @@ export function openRouter(topology: Topology, around: { readonly clock: Clock }
 
 class Routes implements Router {
   onChange: Topology['onChange'];
+  readonly refusals = new Map<string, number>();
   readonly #topology: Topology;
   readonly #clock: Clock;
   /** By slot; the last is for any node. A single master has one queue, so that everything keeps its order. */
@@ -133,10 +134,10 @@ class Routes implements Router {
   }
 
   scriptRaw(request: ScriptRequest, sink: ReplySink): void {
-    const { slot, script, protocol, isRead = false, isFree = false } = request;
+    const { slot, script, protocol, isRead = false } = request;
     const bytes = evalBytes(request, 'EVALSHA', script.sha1);
     const text = (): readonly Buffer[] => evalBytes(request, 'EVAL', script.text);
-    this.send({ slot, bytes, count: 1, protocol, isRead, isFree, evalBytes: text }, sink);
+    this.send({ slot, bytes, count: 1, protocol, isRead, evalBytes: text }, sink);
   }
 
   async close(): Promise<void> {
@@ -159,6 +160,11 @@ class Routes implements Router {
   /** For the queues: see `QueueAround`. */
   count(bytes: number): void {
     this.#waitingBytes += bytes;
+  }
+
+  /** For the queues: see `QueueAround`. */
+  note(code: string): void {
+    this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
   }
 
   #tick(): void {

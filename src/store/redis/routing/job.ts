@@ -3,9 +3,11 @@
 // (1) Replies reach the sink in the order of the commands, each exactly once.
 // (2) While nothing is refused, reply bytes pass untouched: no look at single replies.
 // (3) A command is repeated only when it was not applied for sure, or when it is a read.
+import type { Latin1 } from '../../../base/index.ts';
+import { replyEnd } from '../reply-end.ts';
 import type { Link, ReplySink } from '../upstream/index.ts';
-import { commandsOf, replyEnd } from './ranges.ts';
 import { type Refusal, refusalAt } from './refusal.ts';
+import { commandsOf, wordsOf } from './request-parts.ts';
 
 /** Commands of one slot, raw. */
 export interface RouteRequest {
@@ -19,8 +21,6 @@ export interface RouteRequest {
   readonly isRead: boolean;
   /** A read that a replica may answer, where `?read=replica` was asked for. */
   readonly replica?: boolean | undefined;
-  /** A read of a connection none of whose writes is unanswered: it need not wait for writes that cannot be applied yet. */
-  readonly isFree?: boolean | undefined;
   /**
    * For a script (`count` is 1): what to send instead of `bytes` when it is sent again, or to a node of another origin than
    * `origin`: EVAL with the text, and with the origin of the node that runs it.
@@ -83,6 +83,7 @@ export class Job implements ReplySink {
   /** The next reply is the one to ASKING. */
   #skip = false;
   #commands: readonly Buffer[] | undefined;
+  #words: ReadonlySet<Latin1> | undefined;
 
   constructor(request: RouteRequest, seq: number, around: { sink: ReplySink; owner: JobOwner }) {
     this.request = request;
@@ -94,6 +95,20 @@ export class Job implements ReplySink {
   /** All commands have been answered. */
   get isDone(): boolean {
     return this.#answered === this.request.count;
+  }
+
+  /** Whether the order of the two can be seen: they have an argument in common (any key would be one) and do not only read. */
+  conflictsWith(other: Job): boolean {
+    if (this.request.isRead && other.request.isRead) return false;
+    const [few, many] = this.#allWords().size < other.#allWords().size ? [this, other] : [other, this];
+    const words = many.#allWords();
+    for (const word of few.#allWords()) if (words.has(word)) return true;
+    return false;
+  }
+
+  #allWords(): ReadonlySet<Latin1> {
+    this.#words ??= wordsOf(this.request.bytes, this.request.count);
+    return this.#words;
   }
 
   /** Sends what is open to the node of that origin. */

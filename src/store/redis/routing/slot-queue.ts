@@ -1,8 +1,8 @@
 // What of one slot waits: commands that were refused and what came after them. Empty in normal times.
 //
-// (1) Jobs are sent in the order they came. A job sent to another node than the one before waits until that has answered.
-// (2) What was refused for a while (TRYAGAIN, LOADING, ...) is tried alone again, and holds up what came later, but for
-//     free reads; a read that was answered behind it is read again.
+// (1) Jobs that conflict are sent in the order they came. A job sent to another node than the one before waits until that has answered.
+// (2) What was refused for a while (TRYAGAIN, LOADING, ...) holds up what came later and conflicts with it, until it has been
+//     answered; a read that was answered behind a refused write that it conflicts with is read again.
 // (3) A job that waited 2 s in all is answered UNAVAILABLE: nothing of what is open was applied.
 import type { Node, Topology } from '../topology/index.ts';
 import type { Job, JobOwner } from './job.ts';
@@ -15,6 +15,8 @@ const WAIT_TICKS_MAX = 200;
 const PAUSE_TICKS_MAX = 5;
 /** A redirection more than these in a row is a loop of two nodes that disagree: it pauses too. */
 const REDIRECTS_MAX = 4;
+/** Behind more waiting jobs than these nothing overtakes: comparing would cost more than waiting. */
+const COMPARED_MAX = 64;
 
 /** What the queues of a router share. */
 export interface QueueAround {
@@ -25,6 +27,8 @@ export interface QueueAround {
   count(bytes: number): void;
   /** No more may wait. */
   readonly isFull: boolean;
+  /** A command was refused. Shape: `code` is the first word of the error. */
+  note(code: string): void;
 }
 
 export class SlotQueue implements JobOwner {
@@ -68,6 +72,7 @@ export class SlotQueue implements JobOwner {
     const { topology } = this.#around;
     job.asked = undefined;
     job.lastRefusal = refusal.kind === 'pause' ? refusal.code : refusal.kind.toUpperCase();
+    this.#around.note(job.lastRefusal);
     if (refusal.kind === 'ask') job.asked = refusal;
     else if (refusal.kind === 'moved') topology.moved(this.slot, refusal.host, refusal.port);
     else if (refusal.kind === 'noscript') job.useText = true;
@@ -78,14 +83,29 @@ export class SlotQueue implements JobOwner {
   }
 
   isStale(job: Job): boolean {
-    if (!job.request.isRead || job.request.isFree === true) return false;
-    const earlier = this.#probe ?? this.#waiting[0];
-    return earlier !== undefined && earlier.seq < job.seq;
+    if (!job.request.isRead || (this.#waiting.length === 0 && this.#probe === undefined)) return false;
+    const earlier = [...this.#held(), ...this.#waiting].filter(({ seq }) => seq < job.seq);
+    return conflicts(job, earlier);
+  }
+
+  #probed(job: Job): void {
+    this.#probe = undefined;
+    if (!job.isDone || job.lastRefusal === 'TRYAGAIN') return;
+    // The server works again, so it does for all.
+    for (const other of this.#waiting) {
+      other.isProbe = false;
+      other.pauseTicks = 0;
+    }
+  }
+
+  /** What is tried again: under way, but it may well be refused once more. */
+  #held(): Job[] {
+    return this.#probe === undefined ? [] : [this.#probe];
   }
 
   settled(job: Job, wasLost: boolean): void {
     this.#under--;
-    if (this.#probe === job) this.#probe = undefined;
+    if (this.#probe === job) this.#probed(job);
     if (wasLost) {
       job.lastRefusal = 'connection lost';
       job.pauseTicks = 1;
@@ -160,12 +180,12 @@ export class SlotQueue implements JobOwner {
   }
 
   #pumpOnce(): void {
-    let isBlocked = this.#probe !== undefined;
+    const stay = this.#held();
     for (const job of [...this.#waiting]) {
-      const mayGo = job.pauseTicks === 0 && (!isBlocked || job.request.isFree === true);
-      if (!(mayGo && this.#sendWaiting(job))) isBlocked = true;
-      isBlocked ||= this.#probe !== undefined;
-      if (this.#pumpAgain) return;
+      const mayGo = job.pauseTicks === 0 && !conflicts(job, stay);
+      if (!(mayGo && this.#sendWaiting(job))) stay.push(job);
+      if (this.#probe === job) stay.push(job);
+      if (this.#pumpAgain || stay.length > COMPARED_MAX) return;
     }
   }
 
@@ -176,6 +196,7 @@ export class SlotQueue implements JobOwner {
     if (target === undefined) return false;
     if (asked === undefined && this.#under > 0 && target !== this.#node) return false;
     if (target.link(job.request.protocol).state !== 'ready') return false;
+    if (job.isProbe && this.#probe !== undefined) return false;
     this.#leave(job);
     if (job.isProbe) this.#probe = job;
     job.isProbe = false;
@@ -195,6 +216,10 @@ export class SlotQueue implements JobOwner {
     const { topology } = this.#around;
     return this.slot < 0 ? topology.nodes[0] : topology.nodeOf(this.slot);
   }
+}
+
+function conflicts(job: Job, earlier: readonly Job[]): boolean {
+  return earlier.length > COMPARED_MAX || earlier.some((other) => job.conflictsWith(other));
 }
 
 function bytesOf(job: Job): number {
