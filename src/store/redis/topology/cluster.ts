@@ -4,11 +4,12 @@
 // (2) A slot told by MOVED keeps its node for 1 s, whatever the next node asked says: gossip takes its time.
 // (3) The picture is renewed when something says that it is old, every 100 ms while a slot has no ready master, else every 10 s.
 import { MqkvError, type Timer } from '../../../base/index.ts';
-import { openLink } from '../upstream/index.ts';
+import { nameOf, openLink } from '../upstream/index.ts';
 import type { RedisUrl } from '../url-type.ts';
 import { Informant, type Layout } from './informant.ts';
 import { linkOptionsOf } from './link-options.ts';
 import { MasterNode } from './master-node.ts';
+import { fatal } from './requirements.ts';
 import type { HostPort } from './slot-map.ts';
 import type { Around, Node, Topology, TopologyChange } from './topology.ts';
 import { Waiters } from './waiters.ts';
@@ -23,9 +24,12 @@ const REFRESH_GAP_MS = 50;
 const MOVED_HOLDS_MS = 1000;
 /** Units: ms. A node that cannot say within this is not asked further. */
 const ASK_TIMEOUT_MS = 500;
+/** Units: ms. How long opening waits by default. */
+const OPEN_TIMEOUT_MS = 10_000;
 
-/** Opens a cluster's topology. Errors: UNAVAILABLE when no seed answers with a cluster's slots. */
+/** Opens a cluster's topology. Errors: as `openTopology`. */
 export async function openCluster(url: RedisUrl, around: Around): Promise<Topology> {
+  if (url.db !== 0) throw new MqkvError('REDIS_DB', `a cluster has database 0 only, not ${url.db}`);
   const topology = new ClusterTopology(url, around);
   try {
     await topology.open();
@@ -57,6 +61,7 @@ class ClusterTopology implements Topology {
   #refreshAgain = false;
   #timer: Timer | undefined;
   #isClosed = false;
+  #fail: ((error: MqkvError) => void) | undefined;
 
   constructor(url: RedisUrl, around: Around) {
     this.#url = url;
@@ -75,15 +80,33 @@ class ClusterTopology implements Topology {
     this.#waiters = new Waiters(around.clock, (slot) => this.nodeOf(slot));
   }
 
+  /** Waits until every slot has its master; at the end of the time one ready master is enough. */
   async open(): Promise<void> {
-    await this.#refreshNow(false);
-    if (this.nodes.length === 0)
-      throw new MqkvError('UNAVAILABLE', `no Redis Cluster is reachable: ${this.#informant.problem}`);
-    const { openTimeoutMs = 10_000 } = this.#around;
-    const ready = Array.from({ length: SLOTS }, (_, slot) => slot).filter((slot) =>
-      this.#isFirstOfNode(slot),
-    );
-    await Promise.all(ready.map((slot) => this.#waiters.wait(slot, openTimeoutMs)));
+    const { openTimeoutMs = OPEN_TIMEOUT_MS, clock } = this.#around;
+    const isLate = new Promise<void>((resolve) => clock.after(openTimeoutMs, resolve));
+    const isRefused = new Promise<never>((_, reject) => {
+      this.#fail = reject;
+    });
+    const isOpen = this.#refreshNow(false).then(() => this.#allReady(openTimeoutMs));
+    await Promise.race([isRefused, isLate, isOpen]);
+    this.#fail = undefined;
+    if (this.nodes.some((node) => node.isReady)) return;
+    const problem = this.nodes[0]?.problem ?? this.#informant.problem;
+    throw new MqkvError('UNAVAILABLE', `no Redis Cluster after ${openTimeoutMs} ms: ${problem?.message}`);
+  }
+
+  async #allReady(timeoutMs: number): Promise<void> {
+    const waits: Promise<unknown>[] = [];
+    for (let slot = 0; slot < SLOTS; slot++)
+      if (slot === 0 || this.#slots[slot] === undefined || this.#slots[slot] !== this.#slots[slot - 1])
+        waits.push(this.#waiters.wait(slot, timeoutMs));
+    await Promise.allSettled(waits);
+  }
+
+  /** Ends `open` where waiting mends nothing. */
+  #noteProblem(problem: MqkvError | undefined): void {
+    const lasting = fatal(problem);
+    if (lasting !== undefined) this.#fail?.(lasting);
   }
 
   nodeOf(slot: number): Node | undefined {
@@ -130,11 +153,6 @@ class ClusterTopology implements Topology {
     this.#informant.close();
   }
 
-  #isFirstOfNode(slot: number): boolean {
-    const node = this.#slots[slot];
-    return node !== undefined && (slot === 0 || this.#slots[slot - 1] !== node);
-  }
-
   /** An empty host in a redirection is that of the node which answered. */
   #hostOf(slot: number): string {
     return this.#slots[slot]?.address.host ?? '';
@@ -151,7 +169,10 @@ class ClusterTopology implements Topology {
       this.#waiters.look();
       this.onChange?.({ kind: 'origin', node });
     };
-    node.onTrouble = (reason) => this.refresh(reason);
+    node.onTrouble = (reason) => {
+      this.#noteProblem(node.problem);
+      this.refresh(reason);
+    };
     this.#open.set(id, node);
     return node;
   }
@@ -182,6 +203,7 @@ class ClusterTopology implements Topology {
     );
     const layout = await this.#informant.ask([...addresses.values()], other);
     if (layout !== undefined && !this.#isClosed) this.#apply(layout);
+    else this.#noteProblem(this.#informant.problem);
     if (this.#timer === undefined) this.#schedule(this.#isHealthy() ? REFRESH_MS : UNREADY_REFRESH_MS);
   }
 
@@ -241,8 +263,4 @@ class ClusterTopology implements Topology {
     const after = new Set(this.nodes);
     for (const node of before) if (!after.has(node)) this.onChange?.({ kind: 'nodes', node });
   }
-}
-
-function nameOf({ host, port }: HostPort): string {
-  return `${host}:${port}`;
 }

@@ -1,6 +1,7 @@
 // Asks some node of a cluster for its picture of it; another one when that does not answer or serves nobody.
-import { plainReply } from '../../../resp/index.ts';
-import type { Link } from '../upstream/index.ts';
+import { MqkvError, messageOf } from '../../../base/index.ts';
+import { plainReply, type Reply } from '../../../resp/index.ts';
+import { type Link, nameOf } from '../upstream/index.ts';
 import {
   type HostPort,
   type KnownNode,
@@ -22,7 +23,7 @@ export class Informant {
   readonly #linkTo: (address: HostPort) => Link;
   #current: { readonly address: HostPort; readonly link: Link } | undefined;
   /** Why the last node asked gave no picture. */
-  problem = '';
+  problem: MqkvError | undefined;
 
   constructor(linkTo: (address: HostPort) => Link) {
     this.#linkTo = linkTo;
@@ -58,11 +59,10 @@ export class Informant {
       const shards = parseClusterSlots(slots, address) ?? [];
       if (shards.length > 0)
         return { asked: address, shards, nodes: parseClusterNodes(String(plainReply(nodes))) };
-      this.problem = slots.kind === 'error' ? slots.text : 'it knows of no slots';
+      this.problem = problemOf(slots, address);
     } catch (error) {
-      this.problem = link.lastError?.message ?? String(error);
+      this.problem = link.lastError ?? new MqkvError('UNAVAILABLE', messageOf(error));
     }
-    this.problem = `${address.host}:${address.port}: ${this.problem}`;
     this.close();
     return undefined;
   }
@@ -79,4 +79,12 @@ export class Informant {
     };
     return link;
   }
+}
+
+function problemOf(slots: Reply, address: HostPort): MqkvError {
+  const at = `Redis at ${nameOf(address)}`;
+  if (slots.kind !== 'error') return new MqkvError('UNAVAILABLE', `${at} knows of no slots`);
+  const isPlain = slots.text.includes('cluster support disabled');
+  if (isPlain) return new MqkvError('REDIS_MODE', `${at} is not a cluster node; use redis://`);
+  return new MqkvError('UNAVAILABLE', `${at}: ${slots.text}`);
 }

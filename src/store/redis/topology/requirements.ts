@@ -41,7 +41,7 @@ export async function checkServer(setup: Pick<LinkSetup, 'call'>, url: RedisUrl)
 function refusedInfo(text: string): MqkvError {
   const code = text.startsWith('NOAUTH')
     ? 'REDIS_AUTH'
-    : /^NOPERM/.test(text)
+    : text.startsWith('NOPERM')
       ? 'REDIS_PERMISSION'
       : 'UNAVAILABLE';
   return new MqkvError(code, `Redis refused INFO: ${text}`);
