@@ -4,17 +4,42 @@ import { matchesGlob } from '../server/index.ts';
 import type { Call, CommandHandler } from './call.ts';
 import { SYNTAX } from './errors.ts';
 import { replyHelp } from './help.ts';
-import { type CommandSpec, commandTable, type KeySpec, keyPositions, resolve } from './spec.ts';
+import {
+  type Arguments,
+  type CommandSpec,
+  commandTable,
+  type KeySpec,
+  keyPositions,
+  resolve,
+} from './spec.ts';
 
-function supported(): CommandSpec[] {
-  return [...commandTable.values()].filter((spec) => spec.supported);
-}
+/** The commands that this gateway's store executes. */
+class Offer {
+  readonly #isRedis: boolean;
 
-function find(name: string): CommandSpec | undefined {
-  const [container, sub] = name.toLowerCase().split('|');
-  const spec = commandTable.get(container);
-  const found = sub === undefined ? spec : spec?.subcommands.get(sub);
-  return found?.supported === true ? found : undefined;
+  constructor(c: Call) {
+    this.#isRedis = c.shared?.store === 'redis';
+  }
+
+  has(spec: CommandSpec): boolean {
+    return spec.supported || (this.#isRedis && spec.via !== 'refused');
+  }
+
+  all(): CommandSpec[] {
+    return [...commandTable.values()].filter((spec) => this.has(spec));
+  }
+
+  /** Those of a container; none where the container itself is answered for all of its own. */
+  subcommands(spec: CommandSpec): CommandSpec[] {
+    return spec.name === 'cluster' ? [] : [...spec.subcommands.values()].filter((sub) => this.has(sub));
+  }
+
+  named(name: string): CommandSpec | undefined {
+    const [container, sub] = name.toLowerCase().split('|');
+    const spec = commandTable.get(container);
+    const found = sub === undefined ? spec : spec?.subcommands.get(sub);
+    return found !== undefined && this.has(found) ? found : undefined;
+  }
 }
 
 function status(reply: ReplyWriter, texts: Iterable<string>): void {
@@ -85,7 +110,7 @@ function typed(
   }
 }
 
-function details(reply: ReplyWriter, spec: CommandSpec): void {
+function details(reply: ReplyWriter, spec: CommandSpec, offer: Offer): void {
   reply.array(10);
   reply.latin1(spec.name);
   reply.integer(spec.arity);
@@ -98,21 +123,21 @@ function details(reply: ReplyWriter, spec: CommandSpec): void {
   reply.array(0);
   reply.array(spec.keys.length);
   for (const key of spec.keys) keySpec(reply, key);
-  const subcommands = [...spec.subcommands.values()].filter((sub) => sub.supported);
+  const subcommands = offer.subcommands(spec);
   reply.array(subcommands.length);
-  for (const sub of subcommands) details(reply, sub);
+  for (const sub of subcommands) details(reply, sub, offer);
 }
 
-function detailsOf(reply: ReplyWriter, specs: readonly (CommandSpec | undefined)[]): void {
+function detailsOf(reply: ReplyWriter, specs: readonly (CommandSpec | undefined)[], offer: Offer): void {
   reply.array(specs.length);
   for (const spec of specs) {
     if (spec === undefined) reply.null();
-    else details(reply, spec);
+    else details(reply, spec, offer);
   }
 }
 
-function docs(reply: ReplyWriter, spec: CommandSpec): void {
-  const subcommands = [...spec.subcommands.values()].filter((sub) => sub.supported);
+function docs(reply: ReplyWriter, spec: CommandSpec, offer: Offer): void {
+  const subcommands = offer.subcommands(spec);
   const texts = [
     ['summary', spec.summary === '' ? `Part of ${spec.name.split('|')[0].toUpperCase()}` : spec.summary],
     ['since', spec.since],
@@ -127,58 +152,87 @@ function docs(reply: ReplyWriter, spec: CommandSpec): void {
   if (subcommands.length === 0) return;
   reply.latin1('subcommands');
   reply.map(subcommands.length);
-  for (const sub of subcommands) docs(reply, sub);
+  for (const sub of subcommands) docs(reply, sub, offer);
 }
 
-function docsOf(c: Call): void {
-  const specs = c.argc > 2 ? c.rest(2).map(find) : supported();
+function docsOf(c: Call, offer: Offer): void {
+  const specs = c.argc > 2 ? c.rest(2).map((name) => offer.named(name)) : offer.all();
   const known = specs.filter((spec) => spec !== undefined);
   c.reply.map(known.length);
-  for (const spec of known) docs(c.reply, spec);
+  for (const spec of known) docs(c.reply, spec, offer);
 }
 
-function list(c: Call): void {
-  if (c.argc === 2) return c.strings(supported().map((spec) => spec.name));
+function list(c: Call, offer: Offer): void {
+  const names = (wanted: (spec: CommandSpec) => boolean): void =>
+    c.strings(
+      offer
+        .all()
+        .filter(wanted)
+        .map((spec) => spec.name),
+    );
+  if (c.argc === 2) return names(() => true);
   if (c.argc !== 5 || c.word(2) !== 'FILTERBY') return c.fail(SYNTAX);
   const value = c.text(4);
   const kind = c.word(3);
-  if (kind === 'ACLCAT') return names(c, (spec) => spec.acl.includes(value.toLowerCase()));
-  if (kind === 'PATTERN') return names(c, (spec) => matchesGlob(value, spec.name));
+  if (kind === 'ACLCAT') return names((spec) => spec.acl.includes(value.toLowerCase()));
+  if (kind === 'PATTERN') return names((spec) => matchesGlob(value, spec.name));
   if (kind === 'MODULE') return c.strings([]);
   c.fail(SYNTAX);
 }
 
-function names(c: Call, wanted: (spec: CommandSpec) => boolean): void {
-  c.strings(
-    supported()
-      .filter(wanted)
-      .map((spec) => spec.name),
-  );
-}
-
-function getKeys(c: Call): void {
+/** The command that GETKEYS is asked about. undefined: an error has been replied. */
+function asked(c: Call, offer: Offer): { readonly spec: CommandSpec; readonly args: Arguments } | undefined {
   const args = { argc: c.argc - 2, text: (a: number) => c.text(a + 2) };
-  const container = commandTable.get(args.text(0).toLowerCase());
-  if (container === undefined || !container.supported) return c.fail('ERR Invalid command specified');
+  const container = offer.named(args.text(0).replaceAll('|', ' '));
+  if (container === undefined) return c.fail('ERR Invalid command specified');
   const spec = resolve(container, args);
   if (spec.keys.length === 0) return c.fail('ERR The command has no key arguments');
   const { arity } = spec;
   if (arity > 0 ? args.argc !== arity : args.argc < -arity)
     return c.fail('ERR Invalid number of arguments specified for command');
   const positions = keyPositions(spec, args);
-  if (positions === undefined || positions.length === 0)
+  if (positions === undefined || (positions.length === 0 && !spec.flags.has('no_mandatory_keys')))
     return c.fail('ERR Invalid arguments specified for command');
-  c.strings(positions.map((at) => args.text(at)));
+  return { spec, args };
+}
+
+function getKeys(c: Call, offer: Offer): void {
+  const about = asked(c, offer);
+  if (about !== undefined)
+    c.strings((keyPositions(about.spec, about.args) ?? []).map((at) => about.args.text(at)));
+}
+
+/** Of keys that no spec describes: the destination of SORT. */
+const STORED: readonly string[] = ['OW', 'update'];
+
+function getKeysAndFlags(c: Call, offer: Offer): void {
+  const about = asked(c, offer);
+  if (about === undefined) return;
+  const { spec, args } = about;
+  const positions = keyPositions(spec, args) ?? [];
+  const flags = new Map<number, readonly string[]>();
+  for (const key of spec.keys)
+    for (const at of keyPositions({ ...spec, name: '', keys: [key] }, args) ?? [])
+      if (!flags.has(at)) flags.set(at, key.flags);
+  c.reply.array(positions.length);
+  for (const at of positions) {
+    c.reply.array(2);
+    c.reply.latin1(args.text(at));
+    status(c.reply, flags.get(at) ?? STORED);
+  }
 }
 
 function command(c: Call): void {
+  const offer = new Offer(c);
   const word = c.argc === 1 ? '' : c.word(1);
-  if (word === '') detailsOf(c.reply, supported());
-  else if (word === 'COUNT') c.reply.integer(supported().length);
-  else if (word === 'INFO') detailsOf(c.reply, c.argc > 2 ? c.rest(2).map(find) : supported());
-  else if (word === 'DOCS') docsOf(c);
-  else if (word === 'LIST') list(c);
-  else if (word === 'GETKEYS') getKeys(c);
+  if (word === '') detailsOf(c.reply, offer.all(), offer);
+  else if (word === 'COUNT') c.reply.integer(offer.all().length);
+  else if (word === 'INFO')
+    detailsOf(c.reply, c.argc > 2 ? c.rest(2).map((name) => offer.named(name)) : offer.all(), offer);
+  else if (word === 'DOCS') docsOf(c, offer);
+  else if (word === 'LIST') list(c, offer);
+  else if (word === 'GETKEYS') getKeys(c, offer);
+  else if (word === 'GETKEYSANDFLAGS') getKeysAndFlags(c, offer);
   else replyHelp(c);
 }
 

@@ -77,14 +77,20 @@ export class Gateway implements Handler {
 }
 
 /** What the connections of one gateway share. */
-export function openShared(options: GatewayOptions, statistics: Statistics): Shared {
+export function openShared(
+  options: GatewayOptions,
+  statistics: Statistics,
+  store: Shared['store'] = 'embedded',
+): Shared {
   return {
     options,
+    store,
     sessions: new Map(),
     pubsub: new PubSub(),
     statistics,
     slowLog: new SlowLog(),
     settings: openSettings(options),
+    gauges: { blocked: 0, tracking: 0 },
     monitors: new Set(),
     startedAtMs: options.clock.now(),
     runId: randomHex(options.random, 20),

@@ -7,7 +7,9 @@ export function replyHelp(c: Call): void {
   const name = c.spec.name.split('|')[0];
   const container = commandTable.get(name);
   const lines = [`${name.toUpperCase()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`];
-  for (const [sub, spec] of container?.subcommands ?? []) if (spec.supported) lines.push(sub.toUpperCase());
+  const isRedis = c.shared?.store === 'redis';
+  for (const [sub, spec] of container?.subcommands ?? [])
+    if (spec.supported || (isRedis && spec.via !== 'refused')) lines.push(sub.toUpperCase());
   c.reply.array(lines.length);
   for (const line of lines) c.reply.simple(line);
 }

@@ -42,7 +42,7 @@ export class RedisGateway implements Handler {
     const keyspace = absentKeyspace(clock);
     const callContext: CallContext = { keyspace, random, clock, maxValueBytes };
     const statistics = new Statistics();
-    this.#shared = openShared({ ...options, keyspace }, statistics);
+    this.#shared = openShared({ ...options, keyspace }, statistics, 'redis');
     this.#hot = new HotRuns({ executor: redis.executor, statistics, maxValueBytes });
     this.#cached = options.cache && new CachedGets(options.cache, { clock, statistics });
     const port = portOf(redis, { callContext, clock, logger, shared: this.#shared });

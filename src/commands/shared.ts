@@ -45,12 +45,16 @@ export interface GatewayOptions {
 /** One gateway's state. */
 export interface Shared {
   readonly options: GatewayOptions;
+  /** What COMMAND lists: the commands that this store executes. */
+  readonly store: 'embedded' | 'redis';
   readonly sessions: Map<number, Session>;
   readonly pubsub: PubSub;
   readonly statistics: Statistics;
   readonly slowLog: SlowLog;
   /** Settings that CONFIG SET may change, by name. */
   readonly settings: Map<string, string>;
+  /** Clients that wait for keys, and that have CLIENT TRACKING on. */
+  readonly gauges: { blocked: number; tracking: number };
   /** Connections in MONITOR. */
   readonly monitors: Set<Session>;
   /** Units: Unix ms. */

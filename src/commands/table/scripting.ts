@@ -9,7 +9,7 @@ export const SCRIPTING: readonly Row[] = [
     'RW,access,update@2#0/1/1',
     'slow scripting',
     '2.6.0',
-    '',
+    'as the commands that it calls',
     'Runs a Lua script',
   ],
   [
@@ -29,7 +29,7 @@ export const SCRIPTING: readonly Row[] = [
     'RW,access,update@2#0/1/1',
     'slow scripting',
     '2.6.0',
-    '',
+    'as the commands that it calls',
     'Runs a Lua script by its digest',
   ],
   [

@@ -6,13 +6,13 @@ export type Via = 'pass' | 'register' | 'whole' | 'local' | 'gateway' | 'refused
 /** Commands in this way, separated by blanks; `container|sub` for one subcommand, `container` for all of its own. */
 const NAMES: Readonly<Record<'pass' | 'register' | 'local' | 'gateway', string>> = {
   // The connected Redis answers; mqkv reads nothing of it.
-  pass: 'function memory object time xinfo',
+  pass: 'function memory object time xinfo xgroup|help',
   // Each command that they call has its own way.
   register: 'eval evalsha',
   // Executed at the connected Redis, never sent to other sites.
   local: 'xack xautoclaim xclaim xgroup xreadgroup',
   // Answered by mqkv: about its connections, settings and statistics, or hiding what lies under `mqkv:`.
-  gateway: 'dbsize keys randomkey scan function|help object|help xgroup|help xinfo|help memory|help',
+  gateway: 'dbsize keys randomkey scan object|help memory|help',
 };
 
 const ONE_DATABASE = 'the store is one database';
@@ -23,7 +23,6 @@ const ASK_REDIS = 'ask the Redis itself';
 const ONE_USER = 'mqkv has one user, whose password is set by --requirepass';
 const NO_CLUSTER = 'mqkv hides the nodes of its Redis';
 const NO_PAUSE = 'a site answers its clients at all times';
-const NO_TRACKING = 'mqkv tells no client of changed keys';
 
 /** Why commands are refused; a container's reason is that of all its own. */
 const REFUSED: Readonly<Record<string, string>> = {
@@ -61,8 +60,6 @@ const REFUSED: Readonly<Record<string, string>> = {
   'acl|log': ONE_USER,
   'acl|save': ONE_USER,
   'acl|setuser': ONE_USER,
-  'client|caching': NO_TRACKING,
-  'client|tracking': NO_TRACKING,
   'client|pause': NO_PAUSE,
   'client|unpause': NO_PAUSE,
   asking: NO_CLUSTER,
