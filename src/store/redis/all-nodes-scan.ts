@@ -169,7 +169,7 @@ async function keysAt(
   { slots, options }: { slots: readonly number[]; options: Arguments },
 ): Promise<readonly Buffer[]> {
   const keys: Buffer[] = [];
-  const node = topology.asking(hosts[0] ?? '', port);
+  const node = topology.asking(slots[0], hosts[0] ?? '', port);
   if (node === undefined) throw new MqkvError('UNAVAILABLE', `no way to the node at port ${port}`);
   let next = 0n;
   do {

@@ -117,7 +117,7 @@ function world(isCluster = true): World {
       if (node !== undefined) made.owner = node;
       return node;
     },
-    asking: (_, port) => named(port),
+    asking: (_slot, _host, port) => named(port),
     onChange: undefined,
     close: async () => {},
   };

@@ -192,7 +192,7 @@ export class SlotQueue implements JobOwner {
   #sendWaiting(job: Job): boolean {
     const { asked } = job;
     const target =
-      asked === undefined ? this.#nodeOf() : this.#around.topology.asking(asked.host, asked.port);
+      asked === undefined ? this.#nodeOf() : this.#around.topology.asking(this.slot, asked.host, asked.port);
     if (target === undefined) return false;
     if (asked === undefined && this.#under > 0 && target !== this.#node) return false;
     if (target.link(job.request.protocol).state !== 'ready') return false;

@@ -87,7 +87,7 @@ class ClusterTopology implements Topology {
     const isRefused = new Promise<never>((_, reject) => {
       this.#fail = reject;
     });
-    const isOpen = this.#refreshNow(false).then(() => this.#allReady(openTimeoutMs));
+    const isOpen = this.#refreshNow(false).then(() => this.#allReady(openTimeoutMs).catch(() => {}));
     await Promise.race([isRefused, isLate, isOpen]);
     this.#fail = undefined;
     if (this.nodes.some((node) => node.isReady)) return;
@@ -96,11 +96,12 @@ class ClusterTopology implements Topology {
   }
 
   async #allReady(timeoutMs: number): Promise<void> {
-    const waits: Promise<unknown>[] = [];
-    for (let slot = 0; slot < SLOTS; slot++)
-      if (slot === 0 || this.#slots[slot] === undefined || this.#slots[slot] !== this.#slots[slot - 1])
-        waits.push(this.#waiters.wait(slot, timeoutMs));
-    await Promise.allSettled(waits);
+    while (!this.#isHealthy()) {
+      const firsts = this.#slots.flatMap((node, slot) =>
+        node !== this.#slots[slot - 1] || slot === 0 ? [slot] : [],
+      );
+      await Promise.all(firsts.map((slot) => this.#waiters.wait(slot, timeoutMs)));
+    }
   }
 
   /** Ends `open` where waiting mends nothing. */
@@ -137,8 +138,8 @@ class ClusterTopology implements Topology {
     return node;
   }
 
-  asking(host: string, port: number): Node | undefined {
-    const node = this.#nodeAt({ host, port });
+  asking(slot: number, host: string, port: number): Node | undefined {
+    const node = this.#nodeAt({ host: host === '' ? this.#hostOf(slot) : host, port });
     if (node === undefined) this.refresh('ASK');
     return node;
   }

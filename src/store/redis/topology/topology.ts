@@ -47,10 +47,10 @@ export interface Topology {
   ready(slot: number): Promise<Node>;
   /** Something says that the picture is old (READONLY, MOVED, a lost connection): look again. */
   refresh(reason: string): void;
-  /** A MOVED: that node serves the slot from now on. undefined: not a known address of this cluster; it looks again. Cluster only. */
+  /** A MOVED (an empty host: that of the slot's node): that node serves the slot from now on. undefined: not a known address of this cluster; it looks again. Cluster only. */
   moved(slot: number, host: string, port: number): Node | undefined;
   /** The target of an ASK. undefined as for `moved`. Cluster only. */
-  asking(host: string, port: number): Node | undefined;
+  asking(slot: number, host: string, port: number): Node | undefined;
   onChange: ((change: TopologyChange) => void) | undefined;
   close(): Promise<void>;
 }

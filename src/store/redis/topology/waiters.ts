@@ -23,6 +23,8 @@ export class Waiters {
 
   /** Errors: UNAVAILABLE after `waitMs` (Units: ms), or when it is closed. */
   wait(slot: number, waitMs = WAIT_MS): Promise<Node> {
+    const node = this.#nodeOf(slot);
+    if (node !== undefined) return Promise.resolve(node);
     return new Promise((resolve, reject) => {
       const timer = this.#clock.after(waitMs, () => waiter.settle(undefined));
       const waiter: Waiter = {
@@ -35,7 +37,6 @@ export class Waiters {
         },
       };
       this.#waiting.add(waiter);
-      this.look();
     });
   }
 
