@@ -24,13 +24,13 @@ function server(c: Call, { options, startedAtMs, runId }: Shared): Fields {
   ];
 }
 
-function clients(_c: Call, { sessions, settings, pubsub }: Shared): Fields {
+function clients(_c: Call, { sessions, settings, pubsub, gauges }: Shared): Fields {
   const subscribed = [...sessions.values()].filter((s) => pubsub.isSubscribed(s.connection)).length;
   return [
     ['connected_clients', sessions.size],
     ['maxclients', settings.get('maxclients') ?? ''],
-    ['blocked_clients', 0],
-    ['tracking_clients', 0],
+    ['blocked_clients', gauges.blocked],
+    ['tracking_clients', gauges.tracking],
     ['pubsub_clients', subscribed],
   ];
 }

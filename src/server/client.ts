@@ -43,6 +43,7 @@ export class Client implements Connection {
   lastCommand = '';
   state: unknown = undefined;
   keepOpen = false;
+  isWaitOptional = false;
   lastInputAtMs: number;
   readonly #core: ServerCore;
   readonly #parser: RequestParser;
@@ -132,6 +133,7 @@ export class Client implements Connection {
    * altogether (the two look alike), so a handler that waits long is not waited for.
    */
   #receiveEnd(): void {
+    if (this.isWaitOptional && this.#waiting) this.close();
     this.drain();
     if (this.#phase !== 'open') return;
     let seen = -1;

@@ -26,6 +26,8 @@ export interface Connection {
   authenticated: boolean;
   /** The idle timeout does not apply (subscribers, monitors). */
   keepOpen: boolean;
+  /** A client that ends its side while a command waits is taken as gone at once, as Redis does for blocking commands. */
+  isWaitOptional: boolean;
   /** Aborted on close. */
   readonly signal: AbortSignal;
   /** Units: bytes of replies not yet taken by the operating system. */

@@ -60,8 +60,13 @@ async function attempt(attempted: Attempted, on: On): Promise<void> {
     },
   });
   const extras = extrasOf(session);
+  const { gauges } = on.port.shared;
   extras.waiter = waiter;
+  session.connection.isWaitOptional = true;
+  gauges.blocked++;
   const outcome = await waiter.outcome;
+  gauges.blocked--;
+  session.connection.isWaitOptional = false;
   extras.waiter = undefined;
   answer(c, outcome);
 }

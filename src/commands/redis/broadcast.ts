@@ -9,6 +9,8 @@ export class Broadcast implements Hearer {
   readonly #port: Port;
   readonly #ears: Ears;
   readonly #changed: (keys: readonly Latin1[] | undefined) => void;
+  /** Resolves when every node is listened to, or that takes too long. */
+  readonly ready: Promise<void>;
   readonly #heardBefore = new Set<string>();
 
   /** `changed` gets keys, or undefined when some may have been missed. */
@@ -17,7 +19,7 @@ export class Broadcast implements Hearer {
     this.#changed = changed;
     this.#ears = new Ears(port);
     this.#ears.add(this);
-    this.retry();
+    this.ready = this.#listen();
   }
 
   heard(word: string, items: readonly Reply[]): void {
@@ -39,7 +41,11 @@ export class Broadcast implements Hearer {
 
   /** New nodes are listened to as well. */
   retry(): void {
-    for (const slot of this.#port.everyNode()) void this.#ears.at(slot);
+    void this.#listen();
+  }
+
+  async #listen(): Promise<void> {
+    await Promise.all(this.#port.everyNode().map((slot) => this.#ears.at(slot)));
   }
 
   close(): void {

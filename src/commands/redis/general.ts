@@ -27,8 +27,6 @@ import { Waiting } from './waiting.ts';
 export interface OpenedGeneral extends General {
   /** Ends every wait, closes the listening connections. */
   close(): void;
-  /** Connections that wait for keys. */
-  readonly waiting: number;
 }
 
 /** The commands off the hot path. */
@@ -63,10 +61,6 @@ class OpenGeneral implements OpenedGeneral, Transactions {
     this.#stop = port.onChanged((keys) => {
       if (this.#waiting.size > 0) for (const key of keys) this.#waiting.changed(key);
     });
-  }
-
-  get waiting(): number {
-    return this.#waiting.size;
   }
 
   run(c: Call, session: Session): void | Promise<void> {

@@ -40,10 +40,10 @@ export class Tracking {
   }
 
   /** TRACKING, TRACKINGINFO, CACHING and GETREDIR of CLIENT. false: another subcommand. */
-  command(c: Call, session: Session): boolean {
+  command(c: Call, session: Session): boolean | Promise<void> {
     const word = c.word(1);
-    if (word === 'TRACKING') this.#turn(c, session);
-    else if (word === 'TRACKINGINFO') this.#info(c, session);
+    if (word === 'TRACKING') return this.#turn(c, session);
+    if (word === 'TRACKINGINFO') this.#info(c, session);
     else if (word === 'CACHING') this.#caching(c, session);
     else if (word === 'GETREDIR') c.reply.integer(this.#sessions.get(session)?.options.redirect ?? -1);
     else return false;
@@ -89,7 +89,8 @@ export class Tracking {
     this.#broadcast = undefined;
   }
 
-  #turn(c: Call, session: Session): void {
+  /** BCAST is confirmed once changes are heard of. */
+  async #turn(c: Call, session: Session): Promise<void> {
     const word = c.word(2);
     if (word !== 'ON' && word !== 'OFF') return c.fail(SYNTAX);
     const held = this.#sessions.get(session);
@@ -100,6 +101,7 @@ export class Tracking {
     else held.options = options;
     session.isTracking = word === 'ON';
     this.#settleBroadcast();
+    await this.#broadcast?.ready;
     c.reply.ok();
   }
 
@@ -150,6 +152,7 @@ export class Tracking {
   }
 
   #settleBroadcast(): void {
+    this.#port.shared.gauges.tracking = this.#sessions.size;
     const isWanted = [...this.#sessions.values()].some(({ options }) => options.mode === 'bcast');
     if (isWanted) this.#broadcast ??= new Broadcast(this.#port, (keys) => this.#heardOfAll(keys));
     else this.close();
