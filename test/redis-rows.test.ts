@@ -1,32 +1,42 @@
 // Every write command without a rule of its own for fields, and EVAL, through the write script beside a plain Redis.
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Broker, openControl, type RedisControl, requireBroker, startRedis } from './brokers/index.ts';
-import { keysIn, ScriptedRedis, shown, told } from './redis-rows.ts';
+import { FarRedis, keysIn, ScriptedRedis, shown, told } from './redis-rows.ts';
 
 const { skip } = requireBroker('redis-server');
 
 let servers: readonly Broker[] = [];
 let scripted: ScriptedRedis;
 let plain: RedisControl;
+let far: FarRedis;
+/** RESP2, to look at what lies there. */
+let views: readonly [scripted: RedisControl, plain: RedisControl];
 
 beforeAll(async () => {
   if (skip !== false) return;
-  servers = [await startRedis(), await startRedis()];
-  scripted = await ScriptedRedis.open(servers[0].port);
-  plain = openControl(servers[1].port);
+  servers = [await startRedis(), await startRedis(), await startRedis()];
+  views = [openControl(servers[0].port), openControl(servers[1].port)];
+  far = await FarRedis.open(servers[0].port, servers[2].port);
 });
 
 afterAll(async () => {
-  scripted?.control.close();
-  plain?.close();
+  for (const view of views ?? []) view.close();
+  await far?.close();
   for (const server of servers) await server.stop();
 });
 
-beforeEach(async () => {
-  if (skip !== false) return;
-  await scripted.clear();
+async function begin(protocol: 2 | 3): Promise<void> {
+  scripted = await ScriptedRedis.open(servers[0].port, protocol === 3 ? 'm3' : 'm');
+  plain = openControl(servers[1].port);
+  await plain.call('HELLO', protocol);
   await plain.call('FLUSHALL');
-});
+  await far.control.call('FLUSHALL');
+}
+
+function end(): void {
+  scripted.control.close();
+  plain.close();
+}
 
 function words(line: string): string[] {
   return (line.match(/"[^"]*"|\S+/g) ?? []).map((word) => word.replace(/^"|"$/g, ''));
@@ -38,20 +48,22 @@ async function snapshot(control: RedisControl): Promise<Map<string, string>> {
   return held;
 }
 
-/** Runs a command on both; `same`: replies are compared. Whatever changed has a newer version, and only that. */
+/** Runs a command on both; `same`: replies are compared. Whatever changed has a newer version, and another site shows the same then. */
 async function both(args: readonly string[], same = true): Promise<unknown> {
-  const before = await snapshot(scripted.control);
+  const before = await snapshot(views[0]);
   const { reply, version, touched } = await scripted.run(args);
   const expected = told(await plain.reply(...args));
   if (same) expect(reply, args.join(' ')).toEqual(expected);
-  const after = await snapshot(scripted.control);
-  expect(after, args.join(' ')).toEqual(await snapshot(plain));
+  const after = await snapshot(views[0]);
+  expect(after, args.join(' ')).toEqual(await snapshot(views[1]));
   for (const key of new Set([...before.keys(), ...after.keys()])) {
     if (before.get(key) === after.get(key)) continue;
     expect(version, `${args.join(' ')} changes ${key}`).not.toBe('');
     expect(touched, args.join(' ')).toContain(key);
     expect(await scripted.header(key), `${args.join(' ')}: ${key}`).toContain(version);
   }
+  if (version !== '') await far.take([...before.keys(), ...after.keys()]);
+  expect(await snapshot(far.control), `${args.join(' ')} at the other site`).toEqual(after);
   return reply;
 }
 
@@ -59,7 +71,10 @@ async function all(script: string): Promise<void> {
   for (const line of script.split('\n').map((text) => text.trim())) if (line !== '') await both(words(line));
 }
 
-describe.skipIf(skip)(`commands on whole keys ${skip || ''}`, () => {
+describe.skipIf(skip).each([2, 3] as const)(`commands on whole keys, RESP%i ${skip || ''}`, (protocol) => {
+  beforeEach(() => begin(protocol));
+  afterEach(end);
+
   it('lists', async () => {
     await all(`
       RPUSH l a b c d e

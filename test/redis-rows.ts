@@ -1,8 +1,14 @@
 // Commands through the write script on a real Redis, beside a plain Redis that gets the same: replies and data must be the same.
+import { bytesOf } from '../src/base/index.ts';
 import { keysOf } from '../src/commands/index.ts';
+import { DeltaWriter, encodeDelta } from '../src/crdt/index.ts';
 import { plainReply, type Reply } from '../src/resp/index.ts';
+import { readKeys, stateOfHeld } from '../src/store/redis/held-key.ts';
+import { Merging } from '../src/store/redis/merging.ts';
 import { assembleWrite } from '../src/store/redis/scripts.ts';
 import { slotOf, tagOf } from '../src/store/redis/slots.ts';
+import { storeScripts } from '../src/store/redis/store-scripts.ts';
+import { openTestAccess, type TestAccess } from '../src/store/redis/testing.ts';
 import { openControl, type RedisControl } from './brokers/index.ts';
 
 const ORIGIN = '0000beef';
@@ -98,7 +104,7 @@ function valueOf(control: RedisControl, type: string, key: string): Promise<unkn
     case 'list':
       return control.call('LRANGE', key, 0, -1);
     case 'hash':
-      return control.call('HGETALL', key);
+      return control.call('HGETALL', key).then((flat) => sortedPairs(flat as string[]));
     case 'set':
       return control.call('SORT', key, 'ALPHA');
     case 'zset':
@@ -108,6 +114,11 @@ function valueOf(control: RedisControl, type: string, key: string): Promise<unkn
     default:
       return type;
   }
+}
+
+function sortedPairs(flat: readonly string[]): string[] {
+  const pairs = flat.flatMap((field, i) => (i % 2 === 0 ? [`${field}=${flat[i + 1]}`] : []));
+  return pairs.sort();
 }
 
 /** A HyperLogLog keeps its last count inside: no part of what it holds. */
@@ -125,4 +136,40 @@ async function streamOf(control: RedisControl, key: string): Promise<unknown> {
 export async function keysIn(control: RedisControl): Promise<string[]> {
   const all = (await control.call('KEYS', '*')) as string[];
   return all.filter((key) => !key.startsWith('mqkv:')).sort();
+}
+
+/** Another site's Redis: it gets what keys hold as deltas, and merges them. */
+export class FarRedis {
+  readonly control: RedisControl;
+  readonly #from: TestAccess;
+  readonly #to: TestAccess;
+  readonly #merging: Merging;
+  readonly #scripts = storeScripts();
+
+  private constructor(port: number, from: TestAccess, to: TestAccess) {
+    this.control = openControl(port);
+    this.#from = from;
+    this.#to = to;
+    this.#merging = new Merging(to, this.#scripts, { changed: () => {}, partial: () => {} });
+  }
+
+  static async open(fromPort: number, port: number): Promise<FarRedis> {
+    return new FarRedis(port, await openTestAccess(fromPort), await openTestAccess(port));
+  }
+
+  /** Merges the whole state of keys. */
+  async take(names: readonly string[]): Promise<void> {
+    const asked = names.map((key) => ({ key, names: 'all' as const }));
+    const { keys } = await readKeys(this.#from, this.#scripts.read, asked);
+    const writer = new DeltaWriter();
+    for (const held of keys)
+      if (held.header !== undefined) encodeDelta(writer, bytesOf(held.key), stateOfHeld(held), 'whole');
+    await this.#merging.merge(Buffer.from(writer.bytes()));
+  }
+
+  async close(): Promise<void> {
+    this.control.close();
+    await this.#from[Symbol.asyncDispose]();
+    await this.#to[Symbol.asyncDispose]();
+  }
 }
