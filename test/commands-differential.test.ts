@@ -2,16 +2,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../src/base/index.ts';
 import { type Broker, requireBroker, startRedis } from './brokers/index.ts';
-import { RawPeer, startLocal } from './differential/peers.ts';
+import { RawPeer } from './differential/peers.ts';
 import { canonical, innerReplies, type Node } from './differential/replies.ts';
 import { GENERATORS, type Generator, type Words } from './differential/streams.ts';
-import { startRedisGateway } from './redis-gateway.ts';
+import { LOCAL_STORES, type Local } from './local-stores.ts';
 
 const COMMANDS = Number(process.env.DIFFERENTIAL_COMMANDS ?? 4000);
 const PIPELINE = 40;
 const SEEDS = (process.env.DIFFERENTIAL_SEEDS ?? '1,2').split(',').map(Number);
 
 const { skip } = requireBroker('redis-server');
+const reason = skip === false ? '' : ` (${skip})`;
 
 /** Follows MULTI, so that the replies inside EXEC's are compared by the command they answer. */
 class Comparison {
@@ -36,31 +37,7 @@ class Comparison {
   }
 }
 
-interface Local {
-  readonly port: number;
-  close(): Promise<void>;
-}
-
-/** mqkv over a Redis of its own. */
-async function overRedis(): Promise<Local> {
-  const behind = await startRedis();
-  const local = await startRedisGateway(behind.port);
-  return {
-    port: local.port,
-    async close() {
-      await local.close();
-      await behind.stop();
-    },
-  };
-}
-
-const STORES: readonly { readonly name: string; open(): Promise<Local> }[] = [
-  { name: 'embedded', open: () => startLocal() },
-  { name: 'Redis', open: overRedis },
-];
-const reason = skip === false ? '' : ` (${skip})`;
-
-for (const store of STORES)
+for (const store of LOCAL_STORES)
   describe.skipIf(skip !== false)(`replies like redis-server's, ${store.name} store${reason}`, () => {
     let redis: Broker;
     let local: Local;
