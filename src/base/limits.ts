@@ -131,3 +131,5 @@ export const APPLIED_TOLD_MAX = 2048;
 export const OUTBOX_PENDING_BYTES_MAX = 64 * 1024 * 1024;
 /** Units: bytes. Values of plain SETs up to this size are kept until they are sent, so that Redis need not be asked again. */
 export const OUTBOX_VALUE_BYTES_MAX = 16 * 1024;
+/** Keys of which only a part expires that one gateway has timers for: about 20 MB; the walker visits the others once a minute. */
+export const PARTIAL_EXPIRIES_MAX = 100_000;

@@ -52,12 +52,17 @@ export interface ExecutorOptions {
   readonly script: WriteScript;
   /** The present origin of the node of a slot. */
   origin(slot: number): number;
-  /** Marks are set for the outbox, and `noted` hears of writes. */
+  /** Hears of writes. */
   readonly noted?: WriteListener | undefined;
+  /** Marks are set for the outbox. Default: where somebody hears of writes. */
+  readonly marks?: boolean | undefined;
   readonly adopt?: boolean | undefined;
   /** Units: bytes. */
   readonly maxValueBytes: number;
 }
+
+/** Answered calls whose buffers are kept for the next ones. */
+const SPARE_GROUPS_MAX = 16;
 
 /** Opens the executor. */
 export function openExecutor(options: ExecutorOptions): Executor {
@@ -78,6 +83,7 @@ class RedisExecutor implements Executor {
   readonly #options: ExecutorOptions;
   readonly #upstream: Upstream;
   #phases: Phase[] = [];
+  #spare: WriteGroup[] = [];
   #turn = 0;
   #isFlushSet = false;
   readonly #flushAtEnd = (): void => this.#flush();
@@ -111,10 +117,15 @@ class RedisExecutor implements Executor {
     const held = open.get(id);
     if (held !== undefined && !held.isFull(bytes)) return held;
     if (held !== undefined && phase === 0) this.#sendFull(held, groups);
-    const group = new WriteGroup(slot, protocol, this.isCluster);
+    const group = this.#spare.pop()?.reset(slot, protocol) ?? new WriteGroup(slot, protocol, this.isCluster);
     open.set(id, group);
     groups.push(group);
     return group;
+  }
+
+  /** A call has been answered: nothing refers to its bytes any more. */
+  release(group: WriteGroup): void {
+    if (this.#spare.length < SPARE_GROUPS_MAX && group.isKept) this.#spare.push(group);
   }
 
   #sendFull(group: WriteGroup, groups: WriteGroup[]): void {
@@ -165,7 +176,7 @@ class RedisExecutor implements Executor {
       bytes: this.#pieces(group, ['EVALSHA', script.sha1], origin),
       evalBytes: (present: number) => this.#pieces(group, ['EVAL', script.text], present),
     };
-    this.#upstream.send(request, new CallSink(group, this.#options.noted));
+    this.#upstream.send(request, new CallSink(this, group, this.#options.noted));
   }
 
   #pieces(
@@ -173,9 +184,9 @@ class RedisExecutor implements Executor {
     [command, script]: readonly [string, string],
     origin: number,
   ): readonly Buffer[] {
-    const { noted, adopt, maxValueBytes } = this.#options;
+    const { noted, marks = noted !== undefined, adopt, maxValueBytes } = this.#options;
     const { body, keys, protocol } = group;
-    const flags = `${noted === undefined ? '' : 'm'}${protocol === 3 ? '3' : ''}${this.isCluster ? 'c' : ''}${adopt === true ? 'a' : ''}`;
+    const flags = `${marks ? 'm' : ''}${protocol === 3 ? '3' : ''}${this.isCluster ? 'c' : ''}${adopt === true ? 'a' : ''}`;
     const own = bulks([origin.toString(16).padStart(8, '0'), flags, String(maxValueBytes)]);
     const head = `*${6 + group.keyCount + group.argc}\r\n${bulks([command, script, String(group.keyCount)])}`;
     const units = body.buffer.subarray(0, body.at);
@@ -243,16 +254,19 @@ class Run implements WriteRun {
 
 /** The reply to one script call. */
 class CallSink implements ReplySink {
+  readonly #executor: RedisExecutor;
   readonly #group: WriteGroup;
   readonly #listener: WriteListener | undefined;
 
-  constructor(group: WriteGroup, listener: WriteListener | undefined) {
+  constructor(executor: RedisExecutor, group: WriteGroup, listener: WriteListener | undefined) {
+    this.#executor = executor;
     this.#group = group;
     this.#listener = listener;
   }
 
   replies(bytes: Buffer): void {
     answerUnits(this.#group, bytes, this.#listener);
+    this.#executor.release(this.#group);
   }
 
   failed(_count: number, written: boolean): void {

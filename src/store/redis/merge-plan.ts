@@ -3,10 +3,13 @@ import type { Latin1 } from '../../base/index.ts';
 import {
   compareVersions,
   endOf,
+  forgetTombstones,
   free,
   hasFields,
   isFired,
+  isForgettable,
   type KeyState,
+  makeVersion,
   merge,
   type Merged,
   registerOf,
@@ -242,5 +245,45 @@ export function merging(from: KeyState): Change {
   return (s) => merge(s, from);
 }
 
-/** The change that frees alone. */
-export const FREEING: Change = () => ({ changed: false, conflicts: 0, dropped: false });
+/** For planning what only frees. */
+const UNCHANGING: Change = () => ({ changed: false, conflicts: 0, dropped: false });
+
+/** Frees what has expired. undefined: nothing has. */
+export function planFree(held: HeldKey, now: number): Plan | 'all' | undefined {
+  if (held.header === undefined) return undefined;
+  const plan = planKey(held, now, { change: UNCHANGING, incoming: undefined });
+  return plan === 'all' || plan.changed || plan.partialAt !== 0 ? plan : undefined;
+}
+
+/** Forgets the whole key, or its old tombstones (DESIGN 3). Units: `beforeMs` Unix ms. undefined: neither may go. */
+export function planForget(held: HeldKey, now: number, beforeMs: number): Plan | 'all' | undefined {
+  if (held.header === undefined || held.header.marked || held.header.count > 0) return undefined;
+  const s = stateOfHeld(held);
+  if (held.nativeType === 0 && isForgettable(s, now, beforeMs)) return forgetting(held);
+  const plan = planKey(held, now, {
+    change: (state) => {
+      const changed = forgetTombstones(state, makeVersion(beforeMs, 0, 0));
+      return { changed, conflicts: 0, dropped: changed };
+    },
+    incoming: undefined,
+  });
+  return plan === 'all' || plan.changed ? plan : undefined;
+}
+
+function forgetting(held: HeldKey): Plan {
+  const registers: RegisterChange[] = [];
+  for (const [name, { text }] of held.registers)
+    if (text !== undefined) registers.push({ name, old: text, next: '' });
+  return {
+    changed: true,
+    conflicts: 0,
+    oldHeader: held.headerText ?? '',
+    newHeader: '',
+    outside: held.outside,
+    untilMs: 0,
+    ttlAt: 0,
+    registers,
+    commands: [],
+    partialAt: 0,
+  };
+}

@@ -5,7 +5,7 @@
 // 2. A part holds up to PART_KEYS_MAX keys and PART_BYTES_MAX bytes, on a cluster of one slot. The boundaries of transactions
 //    are not in the deltas: what exceeds a part is cut anywhere.
 // 3. A key stands once in a part: deltas of the same key are merged before.
-import { type Latin1, MqkvError } from '../../base/index.ts';
+import { assert, type Latin1, MqkvError } from '../../base/index.ts';
 import {
   type Delta,
   decodeDeltas,
@@ -16,6 +16,7 @@ import {
   NONE,
   registerOf,
   STRING_FIELD,
+  TYPE_LIST,
   TYPE_STRING,
 } from '../../crdt/index.ts';
 import type { MergeResult } from '../store.ts';
@@ -26,8 +27,11 @@ import { slotOf, tagOf } from './slots.ts';
 import { registerTextsOf } from './state-text.ts';
 import type { StoreScripts } from './store-scripts.ts';
 import { versionText } from './version-text.ts';
+import { isSound } from './whole-native.ts';
 
 const PART_KEYS_MAX = 512;
+/** Keys freed or forgotten at once: all of each is read. */
+const ALTER_KEYS_MAX = 64;
 const PART_BYTES_MAX = 1024 * 1024;
 /** Decisions of one part: each means that somebody else wrote one of its keys in the meantime. */
 const TRIES_MAX = 50;
@@ -43,10 +47,16 @@ export interface MergeListener {
 /** One key of a part. */
 interface Item {
   readonly key: Latin1;
-  readonly state: KeyState;
+  /** What is merged; undefined: `change` is of another kind. */
+  readonly state: KeyState | undefined;
+  /** Decides on all of the key where nothing is merged. */
+  readonly decide?: Decision | undefined;
   readonly isPlain: boolean;
   plan: Plan | undefined;
 }
+
+/** Decides about a key of which everything was read. undefined: it stays as it is. */
+export type Decision = (held: HeldKey, now: number) => Plan | 'all' | undefined;
 
 /** Merges into one store. */
 export class Merging {
@@ -62,7 +72,9 @@ export class Merging {
 
   /** Errors: MqkvError MALFORMED_DELTA, then nothing was merged; those of the access, then some parts may have been. */
   async merge(deltas: Buffer): Promise<MergeResult> {
-    const parts = partsOf([...decodeDeltas(deltas)], this.#access.isCluster);
+    const decoded = [...decodeDeltas(deltas)];
+    for (const { state } of decoded) expectSound(state);
+    const parts = partsOf(decoded, this.#access.isCluster);
     const result = { changed: 0, conflicts: 0 };
     for (const part of parts) {
       const { changed, conflicts } = await this.#part(part);
@@ -70,6 +82,23 @@ export class Merging {
       result.conflicts += conflicts;
     }
     return result;
+  }
+
+  /** Decides about keys one by one (freeing, forgetting). Result: those that changed. */
+  async alter(keys: readonly Latin1[], decide: Decision): Promise<number> {
+    const parts = new Map<number, Item[]>();
+    for (const key of keys) {
+      const slot = this.#access.isCluster ? slotOf(key) : 0;
+      const item: Item = { key, state: undefined, decide, isPlain: false, plan: undefined };
+      const part = parts.get(slot);
+      if (part === undefined) parts.set(slot, [item]);
+      else part.push(item);
+    }
+    let changed = 0;
+    for (const part of parts.values())
+      for (let at = 0; at < part.length; at += ALTER_KEYS_MAX)
+        changed += (await this.#part(part.slice(at, at + ALTER_KEYS_MAX))).changed;
+    return changed;
   }
 
   /** Invariant 1. */
@@ -95,14 +124,14 @@ export class Merging {
   async #planAll(items: readonly Item[], all: boolean): Promise<Item[]> {
     const asked = items.map(({ key, state }) => ({
       key,
-      names: all ? ('all' as const) : [...registerTextsOf(state).keys()],
+      names: all || state === undefined ? ('all' as const) : [...registerTextsOf(state).keys()],
     }));
     const { now, keys } = await readKeys(this.#access, this.#scripts.read, asked);
     const left: Item[] = [];
     for (const [i, item] of items.entries()) {
-      const plan = planKey(keys[i] as HeldKey, now, { change: merging(item.state), incoming: item.state });
+      const plan = planOf(item, keys[i] as HeldKey, now);
       if (plan === 'all') left.push(item);
-      else item.plan = plan;
+      else item.plan = plan ?? UNCHANGED;
     }
     return left;
   }
@@ -138,6 +167,34 @@ export class Merging {
   }
 }
 
+function planOf(item: Item, held: HeldKey, now: number): Plan | 'all' | undefined {
+  const { state, decide } = item;
+  if (state !== undefined) return planKey(held, now, { change: merging(state), incoming: state });
+  return decide?.(held, now);
+}
+
+const UNCHANGED: Plan = {
+  changed: false,
+  conflicts: 0,
+  oldHeader: '',
+  newHeader: '',
+  outside: undefined,
+  untilMs: 0,
+  ttlAt: 0,
+  registers: [],
+  commands: [],
+  partialAt: 0,
+};
+
+/** Values that travel whole must be what their type says. */
+function expectSound(state: KeyState): void {
+  const { type } = state;
+  if (type < TYPE_LIST || type === 0) return;
+  const value = registerOf(state, type, STRING_FIELD)?.value;
+  if (!Buffer.isBuffer(value) || isSound(type, value)) return;
+  throw new MqkvError('MALFORMED_DELTA', 'malformed delta: value of another form than its type');
+}
+
 /** Invariants 2 and 3. */
 function partsOf(deltas: readonly Delta[], isCluster: boolean): Item[][] {
   const parts: Item[][] = [];
@@ -160,8 +217,9 @@ function partsOf(deltas: readonly Delta[], isCluster: boolean): Item[][] {
 
 function itemOf(key: Latin1, state: KeyState, before: Item | undefined): Item {
   if (before === undefined) return { key, state, isPlain: plainForm(state) !== undefined, plan: undefined };
-  merge(before.state, state);
-  return { key, state: before.state, isPlain: false, plan: undefined };
+  const both = before.state ?? state;
+  merge(both, state);
+  return { key, state: both, isPlain: false, plan: undefined };
 }
 
 /** Units: bytes of values, about. */
@@ -181,6 +239,7 @@ function plainForm(s: KeyState): 'P' | 'X' | 'D' | undefined {
 }
 
 function plainArgs(tag: string, { key, state }: Item): Arg[] {
+  assert(state !== undefined, 'a plain delta has a state');
   const form = plainForm(state) ?? 'D';
   const head = [form, tag, key, versionText(state.clear)];
   if (form === 'D') return head;

@@ -34,6 +34,8 @@ export interface RedisOutboxOptions {
   readonly written: (keys: readonly Latin1[]) => void;
   /** A part of the key expires by itself at that time. Units: Unix ms. */
   readonly partial: (key: Latin1, atMs: number) => void;
+  /** There is a queue: writes are remembered. Default true. */
+  readonly isKeeping?: boolean | undefined;
   /** Units: bytes, for tests. */
   readonly pendingBytesMax?: number | undefined;
 }
@@ -72,7 +74,7 @@ export class RedisOutbox implements Outbox, WriteListener {
   /** A plain SET of this gateway. */
   set({ version, key, value, at }: NotedSet): void {
     const name = key.toString('latin1');
-    this.#writes.set(name, version, { value, at });
+    if (this.#options.isKeeping !== false) this.#writes.set(name, version, { value, at });
     this.#options.written([name]);
     this.#marked();
   }
@@ -81,15 +83,15 @@ export class RedisOutbox implements Outbox, WriteListener {
   write({ version, touched }: NotedWrite): void {
     const writes = touchedOf(touched);
     const keys = writes.filter(({ at }) => at === 0);
-    this.#writes.add(keys, version);
+    if (this.#options.isKeeping !== false) this.#writes.add(keys, version);
     for (const { key, at } of writes) if (at !== 0) this.#options.partial(key, at);
     this.#options.written(keys.map(({ key }) => key));
     this.#marked();
   }
 
-  /** A marked key that nobody has sent (the walker). `origin`: that of the node. */
-  found(key: Latin1, version: Latin1): void {
-    this.#writes.add([{ key, what: 'whole' }], version);
+  /** A marked key that nobody has sent (the walker); what is not remembered already is sent whole. */
+  found(key: Latin1, origin: number): void {
+    if (!this.#writes.has(key)) this.#writes.add([{ key, what: 'whole' }], '0'.repeat(16) + hex(origin));
     this.#marked();
   }
 
@@ -202,6 +204,10 @@ function touchedOf(touched: readonly Buffer[]): Touched[] {
     }
   }
   return found;
+}
+
+function hex(origin: number): Latin1 {
+  return origin.toString(16).padStart(8, '0');
 }
 
 function text(bytes: Buffer | undefined): Latin1 {

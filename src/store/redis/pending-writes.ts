@@ -53,6 +53,10 @@ export class PendingWrites {
     return this.#dropped;
   }
 
+  has(key: Latin1): boolean {
+    return this.#entries.has(key);
+  }
+
   /** A plain SET: all before it is covered. Owns: copies the value where it keeps it. */
   set(key: Latin1, version: Latin1, plain: { readonly value: Buffer; readonly at: number }): void {
     const isKept = plain.value.length <= OUTBOX_VALUE_BYTES_MAX;

@@ -1,8 +1,11 @@
 // For tests: Redis over one connection, as the store's own work sees it.
 import net from 'node:net';
+import { bytesOf, type Latin1 } from '../../base/index.ts';
 import { encodeCommand, type Reply, ReplyParser } from '../../resp/index.ts';
 import type { Access, Arg, ScriptCall } from './access.ts';
+import { type Executor, openLane } from '../executor.ts';
 import type { Script } from './scripts.ts';
+import { slotOf } from './slots.ts';
 
 export interface TestAccess extends Access, AsyncDisposable {
   /** Any command. */
@@ -44,4 +47,35 @@ export async function openTestAccess(port: number): Promise<TestAccess> {
       socket.destroy();
     },
   };
+}
+
+/** Runs commands as one unit of the executor: one as itself, several as a transaction. Result: the raw reply. */
+export function runUnit(
+  { executor }: { readonly executor: Executor },
+  commands: readonly (readonly Latin1[])[],
+  keys: readonly Latin1[],
+): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const pieces: Buffer[] = [];
+    const run = executor.writes(
+      openLane(),
+      { protocol: 2, slot: slotOf(keys[0] ?? '') },
+      {
+        replies(bytes, count) {
+          pieces.push(Buffer.from(bytes));
+          if (count > 0) resolve(Buffer.concat(pieces));
+        },
+        failed: (_count, written) => reject(new Error(written ? 'UNCERTAIN' : 'UNAVAILABLE')),
+      },
+    );
+    const units = commands.map((words) => {
+      const command = encodeCommand(words);
+      return { argc: words.length, args: command.subarray(command.indexOf(10) + 1) };
+    });
+    const [first] = units;
+    const names = keys.map(bytesOf);
+    if (first === undefined || units.length > 1)
+      run.transaction({ keys: names, commands: units, watches: [] });
+    else run.command({ keys: names, ...first, isNullArray: false });
+  });
 }

@@ -33,6 +33,12 @@ export function wholeValueOf(type: ValueType | 0, reply: Reply | undefined): Buf
   return type === TYPE_STREAM ? encodeStream(streamOf(reply.items)) : undefined;
 }
 
+/** Whether the bytes of a value are what its type says; Redis itself checks those of modules. */
+export function isSound(type: ValueType, bytes: Buffer): boolean {
+  if (type === TYPE_LIST) return (decodeList(bytes)?.length ?? 0) > 0;
+  return type !== TYPE_STREAM || decodeStream(bytes) !== undefined;
+}
+
 /** The commands after which the key holds the value. `held`: what it holds of the same type now; undefined: nothing. Errors: MALFORMED_VALUE. */
 export function wholeValueCommands(
   type: ValueType,

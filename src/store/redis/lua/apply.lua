@@ -106,7 +106,8 @@ local function take_general(item)
     local argc = tonumber(ARGV[at])
     local last = at + argc
     if ARGV[at + 1] == 'XSETID' and not redis.REDIS_VERSION_NUM then last = at + 3 end -- Redis 6.2 knows no counts
-    call(unpack(ARGV, at + 1, last))
+    -- A module's value is not shown where its module is not loaded.
+    if ARGV[at + 1] == 'RESTORE' then try(unpack(ARGV, at + 1, last)) else call(unpack(ARGV, at + 1, last)) end
     at = at + argc + 1
   end
   local ttl = tonumber(ARGV[i + 7])

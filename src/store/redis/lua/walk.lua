@@ -2,11 +2,11 @@
 --
 -- ARGV: younger before tidy, then slots: tag place cursor*
 --   younger: ms from which on marks are left to those who made them; before: ms below which things may be forgotten, 0: none;
---   tidy: '1' look for old tombstones of living keys; place: '' the slot's hash, '.' the large one
+--   tidy: '1' look for old tombstones of living keys, 'all': every key is told; place: '' the slot's hash, '.' the large one
 -- Result: per slot: { next cursor, { key, what, header }* }
--- what: 'm' marked, 'f' fired, 'o' perhaps to be forgotten, 't' perhaps tombstones to be forgotten, '@' a part expires, alone
+-- what: 'm' marked, 'f' fired, 'o' perhaps to be forgotten, 't' perhaps tombstones to be forgotten, '@' a part expires, alone, 'k' nothing of these
 
-local younger, before, tidy = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'
+local younger, before, tidy, all = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1', ARGV[3] == 'all'
 local SIZES = { hash = 'HLEN', set = 'SCARD', zset = 'ZCARD' }
 
 local function ms_of(v)
@@ -60,7 +60,7 @@ local function walk(tag, place, cursor)
   local entries = reply[2]
   for i = 1, #entries, 2 do
     local key, header = entries[i], entries[i + 1]
-    local need = header ~= 'L' and need_of(key, header, slot)
+    local need = header ~= 'L' and (all and 'k' or need_of(key, header, slot))
     if need then
       out[#out + 1] = key
       out[#out + 1] = need

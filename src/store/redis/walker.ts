@@ -1,0 +1,175 @@
+// Visits slot after slot, each about once a minute, at one gateway of the site at a time: sends marks that were left behind, frees
+// keys of which only a part expires, forgets.
+import {
+  type Clock,
+  type Latin1,
+  type Logger,
+  messageOf,
+  type Random,
+  randomHex,
+  type Timer,
+} from '../../base/index.ts';
+import type { Access } from './access.ts';
+import { parseHeader } from './header-text.ts';
+import { textOf } from './held-key.ts';
+import { planForget, planFree } from './merge-plan.ts';
+import type { Merging } from './merging.ts';
+import type { RedisOutbox } from './outbox.ts';
+import { type Walked, slotGroups, walkSlots } from './slot-walk.ts';
+import { slotOf } from './slots.ts';
+import type { StoreScripts } from './store-scripts.ts';
+
+const LEASE_KEY = 'mqkv:walker';
+/** Units: ms. The lease lasts this long, and is renewed every LEASE_STEP_MS. */
+const LEASE_MS = 10_000;
+const LEASE_STEP_MS = 3_000;
+/** Units: ms. */
+const STEP_MS = 100;
+const ROUND_MS = 60_000;
+/** Marks younger than this are their gateway's. Units: ms. */
+const MARK_AGE_MS = 2_000;
+/** Old tombstones of living keys are looked for once in so many rounds. */
+const TIDY_ROUNDS = 30;
+
+export interface WalkerOptions {
+  readonly access: Access;
+  readonly scripts: StoreScripts;
+  readonly merging: Merging;
+  /** undefined: no queue, nothing is marked. */
+  readonly outbox: RedisOutbox | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Units: ms. */
+  readonly horizonMs: number;
+  /** Present origin of the node of a slot. */
+  readonly origin: (slot: number) => number;
+  readonly partial: (key: Latin1, atMs: number) => void;
+}
+
+/** Counters for metrics. */
+export interface WalkerStats {
+  readonly rounds: number;
+  readonly resent: number;
+  readonly freed: number;
+  readonly forgotten: number;
+  /** This gateway walks. */
+  readonly isWalking: boolean;
+}
+
+/** One gateway's walker. */
+export class Walker {
+  readonly #options: WalkerOptions;
+  readonly #id: string;
+  readonly #groups: readonly (readonly number[])[];
+  readonly #timers: readonly Timer[];
+  #isHolder = false;
+  #isBusy = false;
+  #next = 0;
+  #owed = 0;
+  #rounds = 0;
+  #resent = 0;
+  #freed = 0;
+  #forgotten = 0;
+
+  constructor(options: WalkerOptions) {
+    this.#options = options;
+    this.#id = randomHex(options.random, 8);
+    this.#groups = slotGroups(options.access.isCluster);
+    const { clock } = options;
+    this.#timers = [
+      clock.every(LEASE_STEP_MS, () => void this.#lease()),
+      clock.every(STEP_MS, () => void this.#step()),
+    ];
+    void this.#lease();
+  }
+
+  stats(): WalkerStats {
+    return {
+      rounds: this.#rounds,
+      resent: this.#resent,
+      freed: this.#freed,
+      forgotten: this.#forgotten,
+      isWalking: this.#isHolder,
+    };
+  }
+
+  close(): void {
+    for (const timer of this.#timers) timer.cancel();
+    if (this.#isHolder) this.#options.access.call(slotOf(LEASE_KEY), ['DEL', LEASE_KEY]).catch(() => {});
+    this.#isHolder = false;
+  }
+
+  /** One whole round now, whoever holds the lease. */
+  async round(): Promise<void> {
+    for (const slots of this.#groups) await this.#visit(slots);
+    this.#rounds++;
+  }
+
+  /** Takes or renews the lease. */
+  async #lease(): Promise<void> {
+    const { access } = this.#options;
+    const slot = slotOf(LEASE_KEY);
+    try {
+      const taken = await access.call(slot, ['SET', LEASE_KEY, this.#id, 'NX', 'PX', String(LEASE_MS)]);
+      if (taken.kind === 'simple') {
+        this.#isHolder = true;
+        return;
+      }
+      this.#isHolder = textOf(await access.call(slot, ['GET', LEASE_KEY], { isRead: true })) === this.#id;
+      if (this.#isHolder) await access.call(slot, ['PEXPIRE', LEASE_KEY, String(LEASE_MS)]);
+    } catch {
+      this.#isHolder = false;
+    }
+  }
+
+  /** As many groups as the time since the last step is worth. */
+  async #step(): Promise<void> {
+    if (!this.#isHolder || this.#isBusy) return;
+    this.#isBusy = true;
+    this.#owed = Math.min(this.#owed + (this.#groups.length * STEP_MS) / ROUND_MS, 64);
+    try {
+      for (; this.#owed >= 1; this.#owed--) {
+        await this.#visit(this.#groups[this.#next] ?? []);
+        this.#next = (this.#next + 1) % this.#groups.length;
+        if (this.#next === 0) this.#rounds++;
+      }
+    } catch (error) {
+      this.#options.logger.debug({ error: messageOf(error) }, 'the walker waits for Redis');
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  async #visit(slots: readonly number[]): Promise<void> {
+    const { access, scripts, clock, horizonMs } = this.#options;
+    const now = clock.now();
+    const beforeMs = Math.max(0, now - horizonMs);
+    const tidy = this.#rounds % TIDY_ROUNDS === 0 ? '1' : '0';
+    const what = { youngerMs: now - MARK_AGE_MS, beforeMs, tidy } as const;
+    for await (const page of walkSlots(access, scripts.walk, { slots, what }))
+      await this.#help(page, beforeMs);
+  }
+
+  async #help(page: readonly Walked[], beforeMs: number): Promise<void> {
+    const { merging } = this.#options;
+    const fired: Latin1[] = [];
+    const old: Latin1[] = [];
+    for (const { key, need, header } of page) {
+      if (need === 'm') this.#resend(key);
+      else if (need === 'f') fired.push(key);
+      else if (need === '@') this.#options.partial(key, parseHeader(header).expiryAt);
+      else if (need === 'o' || need === 't') old.push(key);
+    }
+    if (fired.length > 0) this.#freed += await merging.alter(fired, planFree);
+    if (old.length > 0)
+      this.#forgotten += await merging.alter(old, (held, now) => planForget(held, now, beforeMs));
+  }
+
+  #resend(key: Latin1): void {
+    const { outbox, origin } = this.#options;
+    if (outbox === undefined) return;
+    this.#resent++;
+    outbox.found(key, origin(slotOf(key)));
+  }
+}
