@@ -68,6 +68,19 @@ export interface SiteNumbers {
   /** Units: ms; null: unknown. */
   readonly lagMs?: number | null;
   readonly sites?: number;
+  /** Masters of the site's Redis that can be written to. */
+  readonly redisMasters?: number;
+  readonly cacheHitsTotal?: number;
+  readonly cacheMissesTotal?: number;
+  readonly cacheLoadsTotal?: number;
+  readonly cacheInvalidationsTotal?: number;
+  readonly cacheEntries?: number;
+  /** Units: bytes. */
+  readonly cacheBytes?: number;
+  readonly walkerRoundsTotal?: number;
+  readonly walkerResentTotal?: number;
+  readonly walkerFreedTotal?: number;
+  readonly walkerForgottenTotal?: number;
 }
 
 /** The site as the admin HTTP sees it. None of these may throw or take longer than a few seconds. */

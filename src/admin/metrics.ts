@@ -67,6 +67,33 @@ export const METRICS: readonly Row[] = [
     scale: 0.001,
     help: 'Age of the last envelope of another site when it was merged.',
   },
+  { name: 'mqkv_redis_masters', field: 'redisMasters', help: "Masters of the site's Redis in use." },
+  { name: 'mqkv_cache_hits_total', field: 'cacheHitsTotal', help: 'GETs answered by the near cache.' },
+  { name: 'mqkv_cache_misses_total', field: 'cacheMissesTotal', help: 'GETs that it had nothing for.' },
+  { name: 'mqkv_cache_loads_total', field: 'cacheLoadsTotal', help: 'Values that it read from Redis.' },
+  {
+    name: 'mqkv_cache_invalidations_total',
+    field: 'cacheInvalidationsTotal',
+    help: 'Changes that Redis told it of.',
+  },
+  { name: 'mqkv_cache_entries', field: 'cacheEntries', help: 'Values that it holds.' },
+  { name: 'mqkv_cache_bytes', field: 'cacheBytes', help: 'Memory of these values.' },
+  {
+    name: 'mqkv_walker_rounds_total',
+    field: 'walkerRoundsTotal',
+    help: 'Rounds over all slots that this gateway has walked.',
+  },
+  {
+    name: 'mqkv_walker_resent_total',
+    field: 'walkerResentTotal',
+    help: 'Marks left behind that the walker sent.',
+  },
+  { name: 'mqkv_walker_freed_total', field: 'walkerFreedTotal', help: 'Keys that the walker freed.' },
+  {
+    name: 'mqkv_walker_forgotten_total',
+    field: 'walkerForgottenTotal',
+    help: 'Tombstones that the walker forgot.',
+  },
   { name: 'mqkv_sites', field: 'sites', help: 'Sites heard of, this one included.' },
 ];
 

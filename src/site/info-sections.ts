@@ -1,12 +1,17 @@
 // The site's part of INFO.
 import type { InfoSection } from '../commands/index.ts';
 import type { Replication } from '../replication/index.ts';
+import type { SiteNumbers } from '../admin/index.ts';
 import type { OpenedQueue } from './open-queue.ts';
 
 /** The section `Mqkv`. */
 export function infoSections(
   site: string,
-  parts: { readonly queues: readonly OpenedQueue[]; readonly replication: Replication | undefined },
+  parts: {
+    readonly queues: readonly OpenedQueue[];
+    readonly replication: Replication | undefined;
+    readonly numbers: SiteNumbers;
+  },
 ): InfoSection[] {
   const [first] = parts.queues;
   const { sender, receiver, membership } = parts.replication ?? {};
@@ -21,5 +26,18 @@ export function infoSections(
     ['envelopes_received', receiver?.stats().envelopes ?? 0],
     ['quarantined', receiver?.stats().quarantined ?? 0],
   ];
-  return [{ name: 'Mqkv', fields }];
+  return [{ name: 'Mqkv', fields: [...fields, ...cacheFields(parts.numbers)] }];
+}
+
+function cacheFields(numbers: SiteNumbers): [string, number][] {
+  const { cacheHitsTotal: hits, cacheMissesTotal: misses = 0, cacheLoadsTotal: loads = 0 } = numbers;
+  if (hits === undefined) return [];
+  const { cacheEntries: entries = 0, cacheBytes: bytes = 0 } = numbers;
+  return [
+    ['cache_hits', hits],
+    ['cache_misses', misses],
+    ['cache_loads', loads],
+    ['cache_entries', entries],
+    ['cache_bytes', bytes],
+  ];
 }

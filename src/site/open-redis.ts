@@ -1,9 +1,102 @@
-// A site whose store is its own Redis.
-import { MqkvError } from '../base/index.ts';
-import type { OpenedStore, StoreSurroundings } from './open-store.ts';
+// A site whose store is its own Redis: store, near cache and the command face over them.
+import { readFile } from 'node:fs/promises';
+import { MqkvError, messageOf } from '../base/index.ts';
+import type { SiteNumbers } from '../admin/index.ts';
+import { type NearCache, openNearCache } from '../cache/index.ts';
+import { createRedisGateway } from '../commands/index.ts';
+import { openRedisStore, openTrackedReads, type RedisStore, type TlsSettings } from '../store/redis/index.ts';
+import { gatewayOptions, type OpenedStore, type StoreSurroundings } from './open-store.ts';
 import type { RedisUrl } from './urls.ts';
 
-/** Opens it. Errors: MqkvError. */
-export async function openRedis(_url: RedisUrl, _around: StoreSurroundings): Promise<OpenedStore> {
-  throw new MqkvError('START', 'a Redis store cannot be opened yet');
+const SLOTS = 16_384;
+
+/** Opens it: resolves when a master is known. Errors: MqkvError of the store (UNAVAILABLE, REDIS_…), START for its TLS files. */
+export async function openRedis(url: RedisUrl, around: StoreSurroundings): Promise<OpenedStore> {
+  const { config, clock, random, logger } = around;
+  const store = await openRedisStore({
+    ...{ url, clock, random, logger },
+    site: config.site,
+    marks: config.queue !== undefined,
+    foreignWrites: config.foreignWrites,
+    horizonMs: config.horizonMs,
+    maxValueBytes: config.valueBytesMax,
+    tls: await tlsOf(url),
+  });
+  const cache = openCache(store, around);
+  const gateway = createRedisGateway({ ...gatewayOptions(around), store, redis: store, cache });
+  return {
+    store,
+    handler: gateway,
+    deliver: (channel, message) => gateway.deliver(channel, Buffer.from(message, 'latin1')),
+    problems: () => problemsOf(store),
+    numbers: () => numbersOf(store, cache),
+    facts: () => factsOf(store),
+    async close() {
+      gateway.close();
+      cache?.close();
+      await store.close();
+    },
+  };
+}
+
+function openCache(store: RedisStore, { config, clock, random }: StoreSurroundings): NearCache | undefined {
+  const { cacheBytesMax: bytesMax } = config;
+  if (bytesMax === undefined) return undefined;
+  const source = openTrackedReads({ topology: store.topology, clock });
+  const cache = openNearCache({ bytesMax, clock, random, source });
+  store.onChanged((keys) => {
+    for (const key of keys) cache.written(key);
+  });
+  return cache;
+}
+
+/** Slots without a master that can be written to. */
+function problemsOf({ topology }: RedisStore): readonly string[] {
+  if (!topology.isCluster) return topology.nodeOf(0) === undefined ? ['no master of the Redis is known'] : [];
+  let lost = 0;
+  for (let slot = 0; slot < SLOTS; slot++) if (topology.nodeOf(slot) === undefined) lost++;
+  return lost === 0 ? [] : [`${lost} slots of the Redis Cluster have no master that is known`];
+}
+
+function numbersOf(store: RedisStore, cache: NearCache | undefined): SiteNumbers {
+  const walker = store.walker?.stats();
+  const cached = cache?.stats();
+  return {
+    redisMasters: store.topology.nodes.filter(({ isReady }) => isReady).length,
+    ...(walker && {
+      walkerRoundsTotal: walker.rounds,
+      walkerResentTotal: walker.resent,
+      walkerFreedTotal: walker.freed,
+      walkerForgottenTotal: walker.forgotten,
+    }),
+    ...(cached && {
+      cacheHitsTotal: cached.hits,
+      cacheMissesTotal: cached.misses,
+      cacheLoadsTotal: cached.loads,
+      cacheInvalidationsTotal: cached.invalidations,
+      cacheEntries: cached.entries,
+      cacheBytes: cached.bytes,
+    }),
+  };
+}
+
+function factsOf({ topology }: RedisStore): Readonly<Record<string, unknown>> {
+  const masters = topology.nodes.map(({ name, origin, isReady }) => ({ name, origin, ready: isReady }));
+  return { redis: { cluster: topology.isCluster, masters } };
+}
+
+/** Reads the files that the URL names. */
+async function tlsOf({ tls, tlsOptions }: RedisUrl): Promise<TlsSettings | undefined> {
+  if (!tls || tlsOptions === undefined) return undefined;
+  const { caFile, certFile, keyFile, verify } = tlsOptions;
+  const [ca, cert, key] = await Promise.all([fileOf(caFile), fileOf(certFile), fileOf(keyFile)]);
+  return { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }), rejectUnauthorized: verify };
+}
+
+async function fileOf(path: string | undefined): Promise<Buffer | undefined> {
+  if (path === undefined) return undefined;
+  return readFile(path).catch((error: unknown) => {
+    const reason = messageOf(error).split(',')[0] ?? '';
+    throw new MqkvError('START', `--store names "${path}", which cannot be read: ${reason}`);
+  });
 }

@@ -104,7 +104,8 @@ class OpeningSite implements Site {
       logger,
       hooks: {
         version,
-        info: () => infoSections(this.#config.site, this.#parts()),
+        info: () =>
+          infoSections(this.#config.site, { ...this.#parts(), numbers: this.#opened?.numbers() ?? {} }),
         publish: (channel, message) => this.#replication?.sender.publishMessage(channel, latin1Of(message)),
         peer: (connection, args) => acceptPeer(this.#queues[0]?.peers, connection, args),
         refusal: () => this.#refusal(),
