@@ -344,6 +344,32 @@ describe('scripts', () => {
   });
 });
 
+describe('a master that has become a replica', () => {
+  const evalBytes = (): Buffer => encodeCommand(['EVAL', 'text']);
+  const error = "-READONLY You can't write against a read only replica.";
+
+  it.each([
+    ['SET', `*2\r\n${error}\r\n${error}`],
+    ['another command', `*1\r\n*2\r\n${error}\r\n$0\r\n`],
+  ])('has its scripts repeated elsewhere: %s', (_, result) => {
+    const it = world(false);
+    const got = it.send('EVALSHA 1', { ...WRITE, evalBytes });
+    it.a.answer(result);
+    expect([got, it.refreshed]).toEqual([[], ['READONLY']]);
+    it.owner = it.b;
+    it.tick();
+    it.b.answer('*0');
+    expect(got).toEqual(['*0']);
+  });
+
+  it('is not what a script says that changed something', () => {
+    const it = world(false);
+    const got = it.send('EVALSHA 1', { ...WRITE, evalBytes });
+    it.a.answer(`*1\r\n*2\r\n${error}\r\n$3\r\nabc`);
+    expect(got[0]).toBe('*1');
+  });
+});
+
 describe('replicas', () => {
   it('answer reads; what they do not answer the master does', () => {
     const it = world();

@@ -6,7 +6,7 @@
 import type { Latin1 } from '../../../base/index.ts';
 import { replyEnd } from '../reply-end.ts';
 import type { Link, ReplySink } from '../upstream/index.ts';
-import { type Refusal, refusalAt } from './refusal.ts';
+import { isReadonlyResult, type Refusal, refusalAt } from './refusal.ts';
 import { commandsOf, wordsOf } from './request-parts.ts';
 
 /** Commands of one slot, raw. */
@@ -48,6 +48,7 @@ const UNCERTAIN = Buffer.from(
   'latin1',
 );
 const MINUS = 45;
+const READONLY: Refusal = { kind: 'pause', code: 'READONLY' };
 
 export class Job implements ReplySink {
   readonly request: RouteRequest;
@@ -133,7 +134,7 @@ export class Job implements ReplySink {
   }
 
   replies(bytes: Buffer, count: number, firstError: number): void {
-    const isPlain = this.#open === undefined && !this.owner.isStale(this);
+    const isPlain = this.#open === undefined && !this.owner.isStale(this) && !this.#isReadonly(bytes);
     if (isPlain && (firstError < 0 || !this.#hasRefusal(bytes, count))) {
       this.#come += count;
       this.#answered += count;
@@ -187,6 +188,10 @@ export class Job implements ReplySink {
     return false;
   }
 
+  #isReadonly(bytes: Buffer): boolean {
+    return this.request.evalBytes !== undefined && !this.request.isRead && isReadonlyResult(bytes);
+  }
+
   #refusalAt(bytes: Buffer, at: number): Refusal | undefined {
     const refusal = refusalAt(bytes, at, this.owner.isCluster);
     return refusal?.kind === 'noscript' && this.request.evalBytes === undefined ? undefined : refusal;
@@ -210,7 +215,8 @@ export class Job implements ReplySink {
   }
 
   #take(command: number, reply: Buffer): void {
-    const refusal = reply[0] === MINUS ? this.#refusalAt(reply, 0) : undefined;
+    const refusal =
+      reply[0] === MINUS ? this.#refusalAt(reply, 0) : this.#isReadonly(reply) ? READONLY : undefined;
     if (refusal === undefined && !this.owner.isStale(this)) {
       this.#held.set(command, Buffer.from(reply));
       return;

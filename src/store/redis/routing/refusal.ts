@@ -13,6 +13,9 @@ export type Refusal =
 
 /** How far an error line is looked at: the longest host name and then some. Units: bytes. */
 const LINE_BYTES_MAX = 400;
+const STAR = 42;
+const MINUS = 45;
+const READONLY_RESULT = /^\*\d+\r\n(?:-READONLY |\*\d+\r\n-READONLY [^\r]*\r\n\$0\r\n\r\n)/;
 const CLUSTER_ONLY = ['MOVED', 'ASK', 'TRYAGAIN', 'CLUSTERDOWN'];
 const PAUSES = ['TRYAGAIN', 'CLUSTERDOWN', 'LOADING', 'MASTERDOWN', 'READONLY'];
 
@@ -28,6 +31,17 @@ export function refusalAt(bytes: Buffer, at: number, isCluster: boolean): Refusa
     return redirection(code === 'ASK' ? 'ask' : 'moved', words[2] ?? '');
   if (code === 'NOSCRIPT') return { kind: 'noscript' };
   return PAUSES.includes(code) ? { kind: 'pause', code } : undefined;
+}
+
+/**
+ * Whether the write script has answered that its first unit met a read-only replica: a master until just now. Nothing was
+ * applied then, by any unit. Shape: see write-replies.ts; the empty version behind a command's error says that it changed nothing.
+ */
+export function isReadonlyResult(bytes: Buffer): boolean {
+  let at = bytes.indexOf(13) + 2;
+  if (bytes[at] === STAR) at = bytes.indexOf(13, at) + 2;
+  if (bytes[at] !== MINUS) return false;
+  return READONLY_RESULT.test(bytes.toString('latin1', 0, LINE_BYTES_MAX));
 }
 
 function redirection(kind: 'moved' | 'ask', address: string): Refusal | undefined {
