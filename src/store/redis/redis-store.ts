@@ -56,6 +56,8 @@ export interface RedisStoreOptions {
   readonly tls?: TlsSettings | undefined;
   /** Already open; the store closes it. */
   readonly topology?: Topology | undefined;
+  /** Instead of the nodes' own, for tests. */
+  readonly origin?: number | undefined;
   /** Replaces each script, for tests (the clock). */
   readonly changeScript?: ((script: Script) => Script) | undefined;
   /** Walks slots by itself. Default true; tests that set the clock call `freeExpired`. */
@@ -117,12 +119,14 @@ export class RedisStore implements Store {
   readonly #hearers = new Set<(keys: readonly Latin1[]) => void>();
   readonly #sizes: { cancel(): void };
   #stats: StoreStats = { keys: 0, tombstones: 0, memoryBytes: 0 };
+  readonly #givenOrigin: number | undefined;
   #lastOrigin = 1;
 
   constructor(options: RedisStoreOptions, parts: Parts) {
     const { clock, random, logger } = options;
     const { router, topology, scripts } = parts;
     this.#parts = parts;
+    this.#givenOrigin = options.origin;
     this.#logger = logger;
     this.name = options.url.mode === 'standalone' ? 'redis' : `redis+${options.url.mode}`;
     this.id = parts.id;
@@ -172,17 +176,19 @@ export class RedisStore implements Store {
   }
 
   get origin(): number {
+    if (this.#givenOrigin !== undefined) return this.#givenOrigin;
     const known = this.topology.nodes.find((node) => node.origin !== 0)?.origin;
     if (known !== undefined) this.#lastOrigin = known;
     return this.#lastOrigin;
   }
 
   isOwn(origin: number): boolean {
+    if (this.#givenOrigin !== undefined) return origin === this.#givenOrigin;
     return this.topology.nodes.some((node) => node.origin === origin);
   }
 
   #originOf(slot: number): number {
-    const origin = this.topology.nodeOf(slot)?.origin ?? 0;
+    const origin = this.#givenOrigin ?? this.topology.nodeOf(slot)?.origin ?? 0;
     return origin === 0 ? this.origin : origin;
   }
 

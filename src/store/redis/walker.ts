@@ -102,7 +102,7 @@ export class Walker {
 
   /** One whole round now, whoever holds the lease. */
   async round(): Promise<void> {
-    for (const slots of this.#groups) await this.#visit(slots);
+    for (const slots of this.#groups) await this.#visit(slots, '1');
     this.#rounds++;
   }
 
@@ -130,7 +130,7 @@ export class Walker {
     this.#owed = Math.min(this.#owed + (this.#groups.length * STEP_MS) / ROUND_MS, 64);
     try {
       for (; this.#owed >= 1; this.#owed--) {
-        await this.#visit(this.#groups[this.#next] ?? []);
+        await this.#visit(this.#groups[this.#next] ?? [], this.#rounds % TIDY_ROUNDS === 0 ? '1' : '0');
         this.#next = (this.#next + 1) % this.#groups.length;
         if (this.#next === 0) this.#rounds++;
       }
@@ -141,11 +141,10 @@ export class Walker {
     }
   }
 
-  async #visit(slots: readonly number[]): Promise<void> {
+  async #visit(slots: readonly number[], tidy: '0' | '1'): Promise<void> {
     const { access, scripts, clock, horizonMs } = this.#options;
     const now = clock.now();
     const beforeMs = Math.max(0, now - horizonMs);
-    const tidy = this.#rounds % TIDY_ROUNDS === 0 ? '1' : '0';
     const what = { youngerMs: now - MARK_AGE_MS, beforeMs, tidy } as const;
     for await (const page of walkSlots(access, scripts.walk, { slots, what }))
       await this.#help(page, beforeMs);

@@ -17,7 +17,7 @@ end
 local function newest_ms(header)
   local newest = 0
   local bar = string.find(header, '|', 1, true)
-  for v in gmatch(sub(header, 1, bar and bar - 1 or -1), '%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x') do
+  for v in gmatch(sub(header, 2, bar and bar - 1 or -1), '%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x') do
     local ms = ms_of(v)
     if ms > newest then newest = ms end
   end
