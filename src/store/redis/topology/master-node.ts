@@ -18,8 +18,8 @@ const LOOK_MS = 1000;
 
 export interface MasterNodeOptions<Address extends RedisAddress> {
   readonly address: Address;
-  /** The master says who its replicas are; otherwise `setReplicas` does. */
-  readonly asksForReplicas?: boolean;
+  /** There is no other master: commands wait for this one, and it says itself who its replicas are. */
+  readonly isSingle?: boolean;
   readonly url: RedisUrl;
   readonly around: Around;
 }
@@ -125,10 +125,11 @@ export class MasterNode<Address extends RedisAddress = RedisAddress> implements 
       await this.#follow(setup);
       await this.#options.around.onReady?.(setup, this);
     });
-    // What waits goes where the slot is served next, instead of waiting for this server.
+    // On a cluster what waits goes where the slot is served next, instead of waiting for this server.
     link.onState = (state) => {
       if (state !== 'down') return;
-      link.dropQueued(new MqkvError('UNAVAILABLE', `Redis at ${this.name} has gone`));
+      if (this.#options.isSingle !== true)
+        link.dropQueued(new MqkvError('UNAVAILABLE', `Redis at ${this.name} has gone`));
       this.onTrouble?.('connection lost');
     };
     this.#links.set(protocol, link);
@@ -171,7 +172,7 @@ export class MasterNode<Address extends RedisAddress = RedisAddress> implements 
     this.#isMaster = info?.isMaster === true;
     if (info === undefined || !info.isMaster)
       throw new MqkvError('UNAVAILABLE', `Redis at ${this.name} is not a master`);
-    if (this.#options.asksForReplicas === true) this.setReplicas(info.replicas);
+    if (this.#options.isSingle === true) this.setReplicas(info.replicas);
     const isNew = info.origin !== this.#origin;
     this.#origin = info.origin;
     if (isNew) this.#dropQueued();

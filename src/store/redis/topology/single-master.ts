@@ -100,7 +100,7 @@ export abstract class SingleMaster implements Topology {
   protected follow(address: RedisAddress): void {
     const before = this.#node;
     const { url, around } = this;
-    const node = new MasterNode({ address, url, around, asksForReplicas: true });
+    const node = new MasterNode({ address, url, around, isSingle: true });
     this.#node = node;
     node.onReady = () => this.#isUp(node);
     node.onTrouble = (reason) => this.#hasTrouble(node, reason);
