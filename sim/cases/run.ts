@@ -1,6 +1,7 @@
 // Runs the cases of a text: one line per failed expectation.
 import { messageOf } from '../../src/base/index.ts';
 import { type Case, parseCases, type Step } from './parse.ts';
+import type { OpenCaseStore } from './site.ts';
 import { viewText, World } from './world.ts';
 
 /** What a run found. */
@@ -10,18 +11,26 @@ export interface Outcome {
 }
 
 /** Runs every case; `print` gets a line per failed expectation, or per step that is not in the language. */
-export async function runCases(text: string, print: (line: string) => void): Promise<Outcome> {
+export async function runCases(
+  text: string,
+  print: (line: string) => void,
+  open?: OpenCaseStore,
+): Promise<Outcome> {
   let passed = 0;
   let failed = 0;
   for (const one of parseCases(text)) {
-    if (await runCase(one, print)) passed++;
+    if (await runCase(one, print, open)) passed++;
     else failed++;
   }
   return { passed, failed };
 }
 
-async function runCase(one: Case, print: (line: string) => void): Promise<boolean> {
-  const world = new World(one.sites);
+async function runCase(
+  one: Case,
+  print: (line: string) => void,
+  open: OpenCaseStore | undefined,
+): Promise<boolean> {
+  const world = await World.open(one.sites, open);
   let good = true;
   for (const step of one.steps) {
     const complaint = await runStep(world, step).catch((error: unknown) => messageOf(error));
@@ -29,13 +38,14 @@ async function runCase(one: Case, print: (line: string) => void): Promise<boolea
     good = false;
     print(`line ${one.line}: ${one.name} | ${step.text}: ${complaint}`);
   }
+  await world.close();
   return good;
 }
 
 async function runStep(world: World, step: Step): Promise<string | undefined> {
   switch (step.kind) {
     case 'command':
-      world.command(step.site, step.commands);
+      await world.command(step.site, step.commands);
       return undefined;
     case 'delta':
       await world.deliver(step.number, step.to);
@@ -47,7 +57,7 @@ async function runStep(world: World, step: Step): Promise<string | undefined> {
       await world.sync();
       return undefined;
     case 'repair':
-      world.repair();
+      await world.repair();
       return undefined;
     case 'pass':
       world.pass(step.ms);
@@ -56,7 +66,7 @@ async function runStep(world: World, step: Step): Promise<string | undefined> {
       world.jump(step.site, step.ms);
       return undefined;
     case 'free':
-      world.free(step.site);
+      await world.free(step.site);
       return undefined;
     case 'unknown':
       return 'not understood';
@@ -65,15 +75,15 @@ async function runStep(world: World, step: Step): Promise<string | undefined> {
   }
 }
 
-function expectation(
+async function expectation(
   world: World,
   site: number | undefined,
   step: { readonly key: string; readonly view: string },
-): string | undefined {
+): Promise<string | undefined> {
   const wanted = canonical(step.view);
   const sites = site === undefined ? Array.from({ length: world.sites }, (_, index) => index) : [site];
   for (const index of sites) {
-    const shown = world.view(index, step.key);
+    const shown = await world.view(index, step.key);
     if (shown !== wanted) return `s${index} shows ${shown}`;
   }
   return undefined;

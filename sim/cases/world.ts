@@ -5,10 +5,8 @@ import {
   type Latin1,
   latin1Of,
   type Logger,
-  seededRandom,
   silentLogger,
 } from '../../src/base/index.ts';
-import { executeArgs } from '../../src/commands/index.ts';
 import {
   DeltaWriter,
   digest,
@@ -27,18 +25,16 @@ import {
   TYPE_ZSET,
 } from '../../src/crdt/index.ts';
 import { encodeEnvelope, encodeSection, Receiver, SECTION_DELTAS } from '../../src/replication/index.ts';
-import { openEmbeddedStore } from '../../src/store/embedded/index.ts';
+import { type CaseStore, openEmbeddedCaseStore, type OpenCaseStore } from './site.ts';
 
 /** Units: ms. Where all clocks start, and how far one may be off. */
 const START_MS = 1_200_000;
 const SKEW_MS_MAX = 600_000;
 
-type EmbeddedStore = ReturnType<typeof openEmbeddedStore>;
-
 /** A site of the case. */
 interface Site {
   readonly clock: CaseClock;
-  readonly store: EmbeddedStore;
+  readonly store: CaseStore;
   readonly receiver: Receiver;
   readonly had: Set<number>;
 }
@@ -71,24 +67,39 @@ class CaseClock implements Clock {
 export class World {
   trueMs = START_MS;
   #latestShownMs = START_MS;
-  readonly #sites: readonly Site[];
+  #sites: readonly Site[] = [];
   readonly #made: Made[] = [];
 
-  constructor(sites: number, logger: Logger = silentLogger) {
-    this.#sites = Array.from({ length: sites }, (_, index) => openSite(this, index + 1, logger));
+  private constructor() {}
+
+  /** Opens a case's sites; by default all in this process' memory. */
+  static async open(
+    sites: number,
+    open: OpenCaseStore = openEmbeddedCaseStore,
+    logger: Logger = silentLogger,
+  ): Promise<World> {
+    const world = new World();
+    const opened: Site[] = [];
+    for (let index = 0; index < sites; index++) opened.push(await openSite(world, index, { open, logger }));
+    world.#sites = opened;
+    return world;
+  }
+
+  async close(): Promise<void> {
+    for (const { store } of this.#sites) await store.close();
   }
 
   /** Runs the commands of one line as one unit. Errors: Error for a command that no site would understand. */
-  command(index: number, commands: readonly (readonly string[])[]): void {
-    const site = this.#site(index);
+  async command(index: number, commands: readonly (readonly string[])[]): Promise<void> {
+    const site = await this.#siteNow(index);
     const args = commands.map((command) => command.map((word) => Buffer.from(word)));
-    const replies = executeArgs(site.store.keyspace, args, { now: site.clock.now() });
+    const replies = await site.store.run(args, site.clock.now());
     const broken = replies
       .toString('latin1')
       .match(/(?:^|\n)-ERR (unknown command|unknown subcommand|'[^']*' is not)[^\r]*/);
     if (broken) throw new Error(broken[0].trim());
     const number = this.#made.length + 1;
-    const deltas = site.store.outbox.takeDeltas(Number.MAX_SAFE_INTEGER);
+    const deltas = await site.store.take();
     this.#made.push({ site: index, message: deltas === undefined ? undefined : seal(index, number, deltas) });
     site.had.add(number);
   }
@@ -97,7 +108,7 @@ export class World {
   async deliver(number: number, to: number): Promise<void> {
     const made = this.#made[number - 1];
     if (made === undefined) throw new Error(`d${number}: there is no such command line yet`);
-    const site = this.#site(to);
+    const site = await this.#siteNow(to);
     site.had.add(number);
     if (made.site !== to && made.message !== undefined) await site.receiver.apply(made.message);
   }
@@ -117,12 +128,13 @@ export class World {
   }
 
   /** Anti-entropy between all pairs until nothing differs. Errors: Error when it does not end. */
-  repair(): void {
+  async repair(): Promise<void> {
+    for (const index of this.#sites.keys()) await this.#siteNow(index);
     for (let round = 0; round < 64; round++) {
       let differences = 0;
       for (const [i, left] of this.#sites.entries()) {
         for (const right of this.#sites.slice(i + 1))
-          differences += repairPair(left, right, this.#latestShownMs);
+          differences += await repairPair(left, right, this.#latestShownMs);
       }
       if (differences === 0) return;
     }
@@ -140,15 +152,15 @@ export class World {
     this.#note();
   }
 
-  free(index: number): void {
-    const { store, clock } = this.#site(index);
-    store.freeExpired(clock.now());
+  async free(index: number): Promise<void> {
+    const { store, clock } = await this.#siteNow(index);
+    await store.freeExpired(clock.now());
   }
 
   /** What a site shows of a key, in the case language. */
-  view(index: number, key: string): string {
-    const { store, clock } = this.#site(index);
-    const held = store.stateOf(latin1Of(Buffer.from(key)));
+  async view(index: number, key: string): Promise<string> {
+    const { store, clock } = await this.#siteNow(index);
+    const held = await store.stateOf(latin1Of(Buffer.from(key)));
     if (held === undefined) return '-';
     const now = clock.now();
     const state = shownAt(held, now);
@@ -180,6 +192,13 @@ export class World {
   #site(index: number): Site {
     const site = this.#sites[index];
     if (site === undefined) throw new Error(`there is no site s${index}`);
+    return site;
+  }
+
+  /** The site, its store's clock set. */
+  async #siteNow(index: number): Promise<Site> {
+    const site = this.#site(index);
+    await site.store.setNow(site.clock.now());
     return site;
   }
 
@@ -221,16 +240,20 @@ function numberText(value: number): string {
   return Number.isFinite(value) ? String(value) : 'null';
 }
 
-function openSite(world: World, origin: number, logger: Logger): Site {
+async function openSite(
+  world: World,
+  index: number,
+  { open, logger }: { readonly open: OpenCaseStore; readonly logger: Logger },
+): Promise<Site> {
   const clock = new CaseClock(world);
-  const store = openEmbeddedStore({
+  const store = await open(index, { clock, origin: index + 1, logger });
+  const receiver = new Receiver({
+    store: store.store,
     clock,
-    random: seededRandom(origin),
     logger,
-    origin,
-    activeExpiry: false,
+    onPublish: () => {},
+    onHeartbeat: () => {},
   });
-  const receiver = new Receiver({ store, clock, logger, onPublish: () => {}, onHeartbeat: () => {} });
   return { clock, store, receiver, had: new Set() };
 }
 
@@ -248,16 +271,16 @@ function seal(site: number, sequence: number, deltas: Buffer): Buffer {
 }
 
 /** Exchanges the keys that differ. Result: how many did. */
-function repairPair(left: Site, right: Site, atMs: number): number {
-  const keys = new Set([...left.store.allKeys(), ...right.store.allKeys()]);
+async function repairPair(left: Site, right: Site, atMs: number): Promise<number> {
+  const keys = new Set([...(await left.store.allKeys()), ...(await right.store.allKeys())]);
   let differences = 0;
   for (const key of keys) {
-    const [a, b] = [left.store.stateOf(key), right.store.stateOf(key)];
+    const [a, b] = [await left.store.stateOf(key), await right.store.stateOf(key)];
     if (digestOf(a, atMs) === digestOf(b, atMs)) continue;
     differences++;
     const forRight = a === undefined ? undefined : whole(key, a);
-    if (b !== undefined) left.store.merge(whole(key, b));
-    if (forRight !== undefined) right.store.merge(forRight);
+    if (b !== undefined) await left.store.store.merge(whole(key, b));
+    if (forRight !== undefined) await right.store.store.merge(forRight);
   }
   return differences;
 }

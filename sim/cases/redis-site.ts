@@ -1,0 +1,179 @@
+// Sites of golden cases on Redis: the shipped scripts with the test clock, units through the executor, views from the stored
+// texts. On a standalone Redis (or a sentinels' master) each site has a database of its own, counted from the URL's; a
+// cluster has only one and is one site of each case, the others are embedded. What is there is flushed before each case.
+import { createHash } from 'node:crypto';
+import { type Latin1, latin1Of, seededRandom, systemClock } from '../../src/base/index.ts';
+import { check, namedKeys } from '../../src/commands/dispatch.ts';
+import type { Reply } from '../../src/resp/index.ts';
+import { openRedisStore, type RedisStore } from '../../src/store/redis/redis-store.ts';
+import { type Script, withTestClock } from '../../src/store/redis/scripts.ts';
+import { runUnit } from '../../src/store/redis/testing.ts';
+import type { Topology } from '../../src/store/redis/topology/index.ts';
+import type { RedisUrl } from '../../src/store/redis/url-type.ts';
+import { type CaseSiteOptions, type CaseStore, openEmbeddedCaseStore, type OpenCaseStore } from './site.ts';
+
+/** Logical databases of a Redis as it comes. */
+const DATABASES = 16;
+const CLOCK_KEY = 'mqkv:clock';
+
+/** Stores of cases on one Redis; close it at the end. */
+export interface RedisCases extends AsyncDisposable {
+  readonly open: OpenCaseStore;
+}
+
+/** Opens what the cases need, once; stores are used again by the next case. */
+export function openRedisCases(url: RedisUrl): RedisCases {
+  const stores = new Map<number, Promise<RedisCaseStore>>();
+  let cases = 0;
+  return {
+    async open(index, options) {
+      if (index === 0) cases++;
+      if (url.mode === 'cluster' && index !== cases % 2) return openEmbeddedCaseStore(index, options);
+      if (url.db + index >= DATABASES) return openEmbeddedCaseStore(index, options);
+      const held = stores.get(index) ?? openCaseStore(url, index, options);
+      stores.set(index, held);
+      const store = await held;
+      await store.begin();
+      return store;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const store of stores.values()) await (await store).end();
+    },
+  };
+}
+
+async function openCaseStore(url: RedisUrl, index: number, around: CaseSiteOptions): Promise<RedisCaseStore> {
+  const time = { now: 0 };
+  const isCluster = url.mode === 'cluster';
+  const store = await openRedisStore({
+    url: isCluster ? url : { ...url, db: url.db + index },
+    clock: systemClock,
+    random: seededRandom(index + 1),
+    logger: around.logger,
+    site: 'case',
+    marks: true,
+    origin: around.origin,
+    isWalking: false,
+    changeScript(script) {
+      const own = withOrigin(script, around.origin);
+      return isCluster ? scriptAt(own, time) : withTestClock(own);
+    },
+  });
+  return new RedisCaseStore(store, time);
+}
+
+/** Versions bear the case's origin whatever the node's is. */
+function withOrigin(script: Script, origin: number): Script {
+  const given = 'ORIGIN, MAX_VALUE_BYTES = ARGV[1],';
+  if (!script.text.includes(given)) return script;
+  const text = script.text.replace(
+    given,
+    `ORIGIN, MAX_VALUE_BYTES = '${origin.toString(16).padStart(8, '0')}',`,
+  );
+  return { ...script, text };
+}
+
+/** On a cluster no key is within reach of every script: the time stands in the text, which so is another one at each time. */
+function scriptAt(script: Script, time: { readonly now: number }): Script {
+  const { text: pattern } = withTestClock(script);
+  const text = (): string => pattern.replace(`redis.call('GET', '${CLOCK_KEY}')`, String(time.now));
+  return {
+    name: script.name,
+    get text() {
+      return text();
+    },
+    get sha1() {
+      return createHash('sha1').update(text()).digest('hex');
+    },
+  };
+}
+
+class RedisCaseStore implements CaseStore {
+  readonly store: RedisStore;
+  readonly #time: { now: number };
+
+  constructor(store: RedisStore, time: { now: number }) {
+    this.store = store;
+    this.#time = time;
+  }
+
+  /** Nothing is left of the case before. */
+  async begin(): Promise<void> {
+    await this.store.outbox.take(Number.MAX_SAFE_INTEGER);
+    this.#time.now = 0;
+    const tags = await this.#call(['GET', 'mqkv:tags']);
+    await this.#flush();
+    if (tags.kind === 'bulk') await this.#call(['SET', 'mqkv:tags', tags.bytes]);
+  }
+
+  async #flush(): Promise<void> {
+    for (const slot of slotOfEachNode(this.store.topology)) await this.store.router.call(slot, ['FLUSHDB']);
+  }
+
+  async end(): Promise<void> {
+    await this.#flush();
+    await this.store.close();
+  }
+
+  #call(args: readonly (string | Uint8Array)[]): Promise<Reply> {
+    return this.store.router.call(0, args);
+  }
+
+  async setNow(now: number): Promise<void> {
+    if (this.#time.now === now) return;
+    this.#time.now = now;
+    if (!this.store.topology.isCluster) await this.#call(['SET', CLOCK_KEY, String(now)]);
+  }
+
+  async run(commands: readonly (readonly Buffer[])[]): Promise<Buffer> {
+    const given = commands.map((command) => command.map((word) => latin1Of(word)));
+    const all = given.some(isFlush) ? await this.store.allKeys() : [];
+    // As the gateway does: a flush is a DEL of what there is.
+    const words = given.map((command) => (isFlush(command) ? ['DEL', ...all, ''] : command));
+    const keys: Latin1[] = [];
+    for (const command of words) {
+      const args = { argc: command.length, text: (a: number) => command[a] ?? '' };
+      const { spec, error } = check(args, 'redis');
+      if (spec === undefined) return Buffer.from(`-${error ?? 'ERR unknown command'}\r\n`, 'latin1');
+      keys.push(...namedKeys(spec, args));
+    }
+    return runUnit(this.store, words, [...new Set(keys)]);
+  }
+
+  async take(): Promise<Buffer | undefined> {
+    const taken = await this.store.outbox.take(Number.MAX_SAFE_INTEGER);
+    taken?.accepted();
+    await this.store.outbox.settled();
+    return taken === undefined || taken.deltas.length === 0 ? undefined : taken.deltas;
+  }
+
+  stateOf(key: Latin1) {
+    return this.store.stateOf(key);
+  }
+
+  allKeys() {
+    return this.store.allKeys();
+  }
+
+  freeExpired(): Promise<void> {
+    return this.store.freeExpired();
+  }
+
+  /** The Redis stays open for the next case. */
+  async close(): Promise<void> {}
+}
+
+function isFlush([name = '']: readonly Latin1[]): boolean {
+  return /^flush(all|db)$/i.test(name);
+}
+
+/** One slot for each master. */
+function slotOfEachNode(topology: Topology): readonly number[] {
+  if (!topology.isCluster) return [0];
+  const found = new Map<unknown, number>();
+  for (let slot = 0; slot < 16_384; slot++) {
+    const node = topology.nodeOf(slot);
+    if (node !== undefined && !found.has(node)) found.set(node, slot);
+  }
+  return [...found.values()];
+}
