@@ -236,6 +236,19 @@ describe.skipIf(skip)(`EVAL ${skip || ''}`, () => {
     expect((await scripted.run(['EVALSHA_RO', sha, '0'])).reply).toBe(1);
   });
 
+  it('tells what it publishes', async () => {
+    const text = "return {redis.call('PUBLISH', 'c', 'one'), redis.call('PUBLISH', 'c', 'two')}";
+    const { reply, version, touched } = await scripted.run(['EVAL', text, '0']);
+    expect({ reply, version }).toEqual({ reply: [0, 0], version: '' });
+    expect(touched).toEqual(['c', '!', 'one', 'c', '!', 'two']);
+    const { reply: refused } = await scripted.run([
+      'EVAL',
+      "return redis.call('PUBLISH', 'mqkv:bus', 'x')",
+      '0',
+    ]);
+    expect(refused).toMatch(/^-ERR channel names beginning with 'mqkv:' are reserved/);
+  });
+
   it('does not end the Redis by an error without a text', async () => {
     const { reply } = await scripted.run(['EVAL', 'error({})', '0']);
     expect(reply).toMatch(/^-ERR /);

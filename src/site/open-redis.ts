@@ -22,6 +22,7 @@ export async function openRedis(url: RedisUrl, around: StoreSurroundings): Promi
     maxValueBytes: config.valueBytesMax,
     tls: await tlsOf(url),
   });
+  store.outbox.onPublished = (channel, message) => around.hooks.publish?.(channel, message);
   const cache = openCache(store, around);
   const gateway = createRedisGateway({ ...gatewayOptions(around), store, redis: store, cache });
   return {

@@ -24,6 +24,7 @@ const TAKE_KEYS_MAX = 4096;
 const READ_KEYS_MAX = 256;
 const WHOLE = 42;
 const PARTIAL = 64;
+const PUBLISHED = 33;
 
 export interface RedisOutboxOptions {
   readonly access: Access;
@@ -48,6 +49,8 @@ interface Encoded {
 
 export class RedisOutbox implements Outbox, WriteListener {
   onMark: (() => void) | undefined;
+  /** A script has published a message: this site's subscribers have it, the others do not. Owns: the callee. */
+  onPublished: ((channel: Latin1, message: Buffer) => void) | undefined;
   readonly #options: RedisOutboxOptions;
   readonly #writes: PendingWrites;
   readonly #unmarking: Unmarking;
@@ -82,7 +85,9 @@ export class RedisOutbox implements Outbox, WriteListener {
   /** Any other write of this gateway. */
   write({ version, touched }: NotedWrite): void {
     const writes = touchedOf(touched);
-    const keys = writes.filter(({ at }) => at === 0);
+    for (const { key, message } of writes) if (message !== undefined) this.onPublished?.(key, message);
+    const keys = writes.filter(({ at, message }) => at === 0 && message === undefined);
+    if (keys.length === 0) return;
     if (this.#options.isKeeping !== false) this.#writes.add(keys, version);
     for (const { key, at } of writes) if (at !== 0) this.#options.partial(key, at);
     this.#options.written(keys.map(({ key }) => key));
@@ -186,9 +191,11 @@ interface Touched {
   readonly what: 'whole' | readonly Latin1[];
   /** Units: Unix ms; not 0: no write, but a part that expires alone. */
   readonly at: number;
+  /** No write, but a message published to the channel `key`. */
+  readonly message?: Buffer;
 }
 
-/** The elements behind a unit's version: key ("*" | n field*n | "@" at). */
+/** The elements behind a unit's version: key ("*" | n field*n | "@" at), channel "!" message. */
 function touchedOf(touched: readonly Buffer[]): Touched[] {
   const found: Touched[] = [];
   for (let i = 0; i < touched.length; ) {
@@ -197,6 +204,8 @@ function touchedOf(touched: readonly Buffer[]): Touched[] {
     i += 2;
     if (what?.[0] === WHOLE) found.push({ key, what: 'whole', at: 0 });
     else if (what?.[0] === PARTIAL) found.push({ key, what: [], at: Number(text(touched[i++])) });
+    else if (what?.[0] === PUBLISHED)
+      found.push({ key, what: [], at: 0, message: Buffer.from(touched[i++] ?? '') });
     else {
       const count = Number(text(what));
       found.push({ key, what: touched.slice(i, i + count).map(text), at: 0 });

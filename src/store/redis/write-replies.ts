@@ -4,7 +4,7 @@
 // entry   = version                     a SET; 24 hex digits, with a relative expiry 12 more: the time
 //         / error                       nothing was changed
 //         / array( reply version *touched )   version empty: nothing was changed
-// touched = key ( "*" / "@" at / n *field )
+// touched = key ( "*" / "@" at / n *field ) / channel "!" message
 import { assert, SCRIPT_UNITS_MAX } from '../../base/index.ts';
 import { number, replyEnd } from './reply-end.ts';
 import {
@@ -141,7 +141,8 @@ class UnitReplies {
   }
 
   #note([version, ...touched]: readonly Buffer[]): void {
-    if (this.#listener === undefined || version === undefined || version.length === 0) return;
+    if (this.#listener === undefined || version === undefined) return;
+    if (version.length === 0 && touched.length === 0) return;
     this.#listener.write({ version: version.toString('latin1'), touched });
   }
 }

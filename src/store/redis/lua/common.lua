@@ -875,6 +875,7 @@ local function unit_end(out)
       store_header(s)
     end
   end
+  for _, part in ipairs(unit.published or {}) do out[#out + 1] = part end
 end
 
 -- ---------------------------------------------------------------- commands

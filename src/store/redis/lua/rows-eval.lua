@@ -275,3 +275,14 @@ end
 
 row('evalsha', by_digest(false))
 row('evalsha_ro', by_digest(true))
+
+-- PUBLISH of a script: the Redis tells this site's subscribers, the gateway is told to tell the other sites.
+row('publish', function(argv)
+  if sub(argv[2], 1, 5) == 'mqkv:' then return { err = "ERR channel names beginning with 'mqkv:' are reserved" } end
+  local reply = native_list(argv)
+  if is_error(reply) then return reply end
+  local published = unit.published or {}
+  unit.published = published
+  for _, part in ipairs({ argv[2], '!', argv[3] }) do published[#published + 1] = part end
+  return reply
+end)
