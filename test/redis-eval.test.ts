@@ -229,6 +229,35 @@ describe.skipIf(skip)(`EVAL ${skip || ''}`, () => {
     ]);
   });
 
+  it.each([
+    'return {double=3.5}',
+    'return {map={a=1}}',
+    'return {set={a=true}}',
+    'return false',
+    'return nil',
+    "return redis.call('HGETALL', 'h')",
+    "redis.setresp(3) return redis.call('HGETALL', 'h')",
+    "return redis.call('ZRANGE', 'z', 0, -1, 'WITHSCORES')",
+    "redis.setresp(3) return redis.call('ZINCRBY', 'z', 1, 'a')",
+    "return redis.call('ZPOPMIN', 'z')",
+    "redis.setresp(3) return redis.call('ZPOPMIN', 'z')",
+    "redis.setresp(3) return redis.call('ZMPOP', 1, 'z', 'MIN')",
+    "redis.setresp(3) return redis.call('SPOP', 'none')",
+    "redis.setresp(3) return redis.call('SMEMBERS', 'none')",
+    "return redis.call('LPOP', 'none')",
+    "return redis.call('INCRBYFLOAT', 'x', '1.5')",
+    "redis.setresp(3) redis.call('SET', 'y', 'v') redis.setresp(2) return redis.call('GET', 'none') == false",
+  ])('to a client of RESP3: %s', async (text) => {
+    const third = await ScriptedRedis.openMore(servers[0].port, 'm3');
+    const plainThird = openControl(servers[1].port);
+    await plainThird.call('HELLO', 3);
+    const words = ['EVAL', text, '4', 'h', 'z', 'none', 'x'];
+    const { reply } = await third.run(words);
+    expect(reply).toEqual(told(await plainThird.reply(...words)));
+    third.control.close();
+    plainThird.close();
+  });
+
   it('fetches the text of a digest that the store keeps', async () => {
     const sha = 'e0e1f9fabfc9d4800c877a703b823ac0578ff8db';
     await scripted.control.call('SET', `mqkv:script:${sha}`, 'return 1');

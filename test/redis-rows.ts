@@ -36,9 +36,15 @@ export class ScriptedRedis {
   }
 
   static async open(port: number, flags = 'm'): Promise<ScriptedRedis> {
+    const redis = await ScriptedRedis.openMore(port, flags);
+    await redis.clear();
+    return redis;
+  }
+
+  /** One more connection to a Redis that has been opened. */
+  static async openMore(port: number, flags: string): Promise<ScriptedRedis> {
     const redis = new ScriptedRedis(port, flags);
     if (flags.includes('3')) await redis.control.call('HELLO', '3');
-    await redis.clear();
     await redis.control.call('SCRIPT', 'LOAD', redis.#script.text);
     return redis;
   }
