@@ -1,9 +1,10 @@
 // Sites of golden cases on Redis: the shipped scripts with the test clock, units through the executor, views from the stored
 // texts. On a standalone Redis (or a sentinels' master) each site has a database of its own, counted from the URL's; a
-// cluster has only one and is one site of each case, the others are embedded. What is there is flushed before each case.
+// cluster has only one and is one site of each case, the others are embedded, all keys in one slot. What is there is flushed before each case.
 import { createHash } from 'node:crypto';
-import { type Latin1, latin1Of, seededRandom, systemClock } from '../../src/base/index.ts';
+import { bytesOf, type Latin1, latin1Of, seededRandom, systemClock } from '../../src/base/index.ts';
 import { check, namedKeys } from '../../src/commands/dispatch.ts';
+import { keyPositions } from '../../src/commands/spec.ts';
 import type { Reply } from '../../src/resp/index.ts';
 import { openRedisStore, type RedisStore } from '../../src/store/redis/redis-store.ts';
 import { type Script, withTestClock } from '../../src/store/redis/scripts.ts';
@@ -28,18 +29,47 @@ export function openRedisCases(url: RedisUrl): RedisCases {
   return {
     async open(index, options) {
       if (index === 0) cases++;
-      if (url.mode === 'cluster' && index !== cases % 2) return openEmbeddedCaseStore(index, options);
+      if (url.mode === 'cluster' && index !== cases % 2)
+        return inOneSlot(openEmbeddedCaseStore(index, options));
       if (url.db + index >= DATABASES) return openEmbeddedCaseStore(index, options);
       const held = stores.get(index) ?? openCaseStore(url, index, options);
       stores.set(index, held);
       const store = await held;
       await store.begin();
-      return store;
+      return url.mode === 'cluster' ? inOneSlot(store) : store;
     },
     async [Symbol.asyncDispose]() {
       for (const store of stores.values()) await (await store).end();
     },
   };
+}
+
+const ONE_SLOT = '{case}';
+
+/** Transactions of cases name keys of several slots: on a cluster all keys get a hash tag, at every site. */
+function inOneSlot(store: CaseStore): CaseStore {
+  const tagged = (key: Latin1): Latin1 => (key.startsWith(ONE_SLOT) ? key : ONE_SLOT + key);
+  return {
+    store: store.store,
+    setNow: (now) => store.setNow(now),
+    run: (commands, now) =>
+      store.run(
+        commands.map((command) => withKeys(command, tagged)),
+        now,
+      ),
+    take: () => store.take(),
+    stateOf: (key) => store.stateOf(tagged(key)),
+    allKeys: () => store.allKeys(),
+    freeExpired: (now) => store.freeExpired(now),
+    close: () => store.close(),
+  };
+}
+
+function withKeys(command: readonly Buffer[], change: (key: Latin1) => Latin1): readonly Buffer[] {
+  const args = { argc: command.length, text: (a: number) => latin1Of(command[a] ?? Buffer.alloc(0)) };
+  const { spec } = check(args, 'redis');
+  const positions = new Set(spec === undefined ? [] : keyPositions(spec, args));
+  return command.map((word, i) => (positions.has(i) ? bytesOf(change(latin1Of(word))) : word));
 }
 
 async function openCaseStore(url: RedisUrl, index: number, around: CaseSiteOptions): Promise<RedisCaseStore> {
@@ -127,17 +157,17 @@ class RedisCaseStore implements CaseStore {
 
   async run(commands: readonly (readonly Buffer[])[]): Promise<Buffer> {
     const given = commands.map((command) => command.map((word) => latin1Of(word)));
-    const all = given.some(isFlush) ? await this.store.allKeys() : [];
-    // As the gateway does: a flush is a DEL of what there is.
-    const words = given.map((command) => (isFlush(command) ? ['DEL', ...all, ''] : command));
-    const keys: Latin1[] = [];
-    for (const command of words) {
+    const named = new Set<Latin1>();
+    for (const command of given) {
       const args = { argc: command.length, text: (a: number) => command[a] ?? '' };
       const { spec, error } = check(args, 'redis');
       if (spec === undefined) return Buffer.from(`-${error ?? 'ERR unknown command'}\r\n`, 'latin1');
-      keys.push(...namedKeys(spec, args));
+      for (const key of namedKeys(spec, args)) named.add(key);
     }
-    return runUnit(this.store, words, [...new Set(keys)]);
+    // As the gateway does: a flush is a DEL of what there is.
+    if (given.some(isFlush)) for (const key of await this.store.allKeys()) named.add(key);
+    const words = given.map((command) => (isFlush(command) ? ['DEL', ...named, ''] : command));
+    return runUnit(this.store, words, [...named]);
   }
 
   async take(): Promise<Buffer | undefined> {
