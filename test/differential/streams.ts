@@ -28,7 +28,7 @@ const VALUES = [
   '1e3',
   '-0.25',
 ];
-const INTEGERS = [
+export const INTEGERS = [
   '0',
   '1',
   '-1',
@@ -46,7 +46,7 @@ const INTEGERS = [
 /** Sums of these are exact in doubles, as mqkv adds, and in the long doubles of Redis. */
 const FLOATS = ['0', '1', '3.5', '-0.25', '1e3', 'x', '', ' 1', '100000'];
 const FLOAT_STEPS = ['0', '1', '-1.5', '2.25', 'inf', 'nan', 'x', '', '1e3', '0x10'];
-const INDEXES = ['0', '1', '-1', '2', '-2', '3', '-100', '100', '7', 'x'];
+export const INDEXES = ['0', '1', '-1', '2', '-2', '3', '-100', '100', '7', 'x'];
 const SCORES = [
   '0',
   '1',
@@ -69,7 +69,7 @@ const SCORES = [
   ' 1',
   '12345678901234567',
 ];
-const PLAIN_SCORES = ['0', '1', '-1', '2.5', '3', '0.25', '-0.75', '64'];
+export const PLAIN_SCORES = ['0', '1', '-1', '2.5', '3', '0.25', '-0.75', '64'];
 const SCORE_BOUNDS = [
   '-inf',
   '+inf',
@@ -106,11 +106,11 @@ const GLOBS = [
 const FAR = ['4000000000', '4000000001', '4000000500'];
 const FAR_MS = ['4000000000000', '4000000000001', '4000000000499', '4000000000500'];
 
-function pick<T>(random: Random, list: readonly T[]): T {
+export function pick<T>(random: Random, list: readonly T[]): T {
   return list[below(random, list.length)];
 }
 
-function some(random: Random, list: readonly string[], most: number): string[] {
+export function some(random: Random, list: readonly string[], most: number): string[] {
   return Array.from({ length: 1 + below(random, most) }, () => pick(random, list));
 }
 
@@ -119,14 +119,14 @@ function cased(random: Random, word: string): string {
   return below(random, 4) === 0 ? word.toLowerCase() : word;
 }
 
-type Make = (r: Random) => Words;
+export type Make = (r: Random) => Words;
 
-const key: (r: Random) => string = (r) => pick(r, KEYS);
-const field: (r: Random) => string = (r) => pick(r, FIELDS);
-const value: (r: Random) => string = (r) => pick(r, VALUES);
+export const key: (r: Random) => string = (r) => pick(r, KEYS);
+export const field: (r: Random) => string = (r) => pick(r, FIELDS);
+export const value: (r: Random) => string = (r) => pick(r, VALUES);
 
 /** Options drawn from whole phrases; sometimes several, sometimes nonsense. */
-function options(r: Random, phrases: readonly Words[], most: number): string[] {
+export function options(r: Random, phrases: readonly Words[], most: number): string[] {
   const chosen: string[] = [];
   for (let n = below(r, most + 1); n > 0; n--) chosen.push(...pick(r, phrases).map((word) => cased(r, word)));
   return chosen;
@@ -518,7 +518,7 @@ const transactions: readonly Make[] = [
   (r) => ['bogus', value(r)],
 ];
 
-function group(name: string, makes: readonly Make[]): Generator {
+export function group(name: string, makes: readonly Make[]): Generator {
   return { name, next: (random) => pick(random, makes)(random) };
 }
 

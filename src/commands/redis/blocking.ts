@@ -9,9 +9,10 @@ import { bulkText } from './ears.ts';
 import { extrasOf } from './extras.ts';
 import type { Port, Words } from './port.ts';
 import { asCommandReply, errorText, isErrorReply, isNullReply, parsedReply } from './raw-reply.ts';
-import { type Blocking, blockingOf, isNullArray } from './unblocked.ts';
+import { type Blocking, blockingOf, isNullArray, withRefusedTimeout } from './unblocked.ts';
 import type { Outcome, Waiting } from './waiting.ts';
 
+const NEGATIVE = 'ERR timeout is negative';
 const UNBLOCKED = 'UNBLOCKED client unblocked via CLIENT UNBLOCK';
 
 interface On {
@@ -30,15 +31,27 @@ interface Attempted {
 export function block(c: Call, session: Session, on: On): boolean | Promise<void> {
   const blocking = blockingOf(c.rest(0));
   if (blocking === undefined) return false;
-  if (typeof blocking === 'string') {
-    c.fail(blocking);
-    return true;
-  }
+  if (typeof blocking === 'string') return refuseTimeout(c, session, { ...on, error: blocking });
   const keys = namedKeys(c.spec, c);
   const refused = on.port.isCluster && !haveOneSlot(keys) ? CROSS_SLOT : reservedError(c.spec, keys);
   if (refused === undefined) return attempt({ c, session, blocking, keys }, on);
   c.fail(refused);
   return true;
+}
+
+/** Redis looks at some other arguments first: it is asked with a timeout that it refuses in any case. */
+async function refuseTimeout(
+  c: Call,
+  session: Session,
+  { port, error }: On & { readonly error: string },
+): Promise<void> {
+  if (c.spec.name.startsWith('x')) return c.fail(error);
+  const slot = slotOf(namedKeys(c.spec, c)[0] ?? '');
+  const [raw] = await port.ask(session, [withRefusedTimeout(c.rest(0))], {
+    slot,
+    protocol: c.reply.protocol,
+  });
+  c.fail(isErrorReply(raw) && errorText(raw) !== NEGATIVE ? errorText(raw) : error);
 }
 
 async function attempt(attempted: Attempted, on: On): Promise<void> {

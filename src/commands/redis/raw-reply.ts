@@ -6,6 +6,7 @@ const NULL_BULK = '$-1\r\n';
 const NULL_ARRAY = Buffer.from('*-1\r\n');
 /** Statuses that stand for what Lua cannot reply: an integer (its decimal follows), a null array. */
 const BIG_INTEGER = '+\x01I';
+const STANDS_FOR = '\r\n+\x01';
 const ANY_NULL_ARRAY = '+\x01N';
 
 /** The first byte behind the reply that begins at `at`. The bytes are whole replies. */
@@ -70,6 +71,12 @@ export function isNullReply(bytes: Buffer): boolean {
 export function asCommandReply(bytes: Buffer, isNullArray: boolean): Buffer {
   const head = bytes.toString('latin1', 0, Math.min(bytes.length, 5));
   if ((isNullArray && head === NULL_BULK) || head.startsWith(ANY_NULL_ARRAY)) return NULL_ARRAY;
+  if (head[0] === '*' && bytes.includes(STANDS_FOR)) return joined(elementsOf(bytes) ?? []);
   if (!head.startsWith(BIG_INTEGER)) return bytes;
   return Buffer.from(`:${bytes.toString('latin1', 3)}`, 'latin1');
+}
+
+function joined(elements: readonly Buffer[]): Buffer {
+  const head = Buffer.from(`*${elements.length}\r\n`);
+  return Buffer.concat([head, ...elements.map((element) => asCommandReply(element, false))]);
 }

@@ -43,26 +43,45 @@ function blockAt(words: Words): number {
   return -1;
 }
 
+/** The values of every BLOCK given; the last one counts. */
+function blockValues(words: Words): Latin1[] {
+  const values: Latin1[] = [];
+  let left = words;
+  for (let at = blockAt(left); at >= 0; at = blockAt(left)) {
+    values.push(left[at + 1]);
+    left = [...left.slice(0, at), ...left.slice(at + 2)];
+  }
+  return values;
+}
+
 /** The command without its BLOCK option; others as they are: inside a script they do not wait. */
 export function unblocked(words: Words): Words {
   if (!STREAM_READS.has(words[0].toLowerCase())) return words;
-  const at = blockAt(words);
-  return at < 0 ? words : [...words.slice(0, at), ...words.slice(at + 2)];
+  let left = words;
+  for (let at = blockAt(left); at >= 0; at = blockAt(left))
+    left = [...left.slice(0, at), ...left.slice(at + 2)];
+  return left;
 }
 
 /** What a command waits for. undefined: it does not wait; a text: the error in its timeout. */
 export function blockingOf(words: Words): Blocking | string | undefined {
   const name = words[0].toLowerCase();
   if (STREAM_READS.has(name)) {
-    const at = blockAt(words);
-    if (at < 0) return undefined;
-    const timeout = wholeTimeout(words[at + 1]);
-    return typeof timeout === 'string' ? timeout : { timeoutMs: timeout, words: unblocked(words) };
+    const timeouts = blockValues(words).map(wholeTimeout);
+    const timeout = timeouts.find((each) => typeof each === 'string') ?? timeouts.at(-1);
+    return typeof timeout === 'number' ? { timeoutMs: timeout, words: unblocked(words) } : timeout;
   }
   const place = TIMEOUTS[name];
   if (place === undefined) return undefined;
   const timeout = secondsTimeout(words[place === 'last' ? words.length - 1 : place]);
   return typeof timeout === 'string' ? timeout : { timeoutMs: timeout, words };
+}
+
+/** A command, not of streams, with a timeout that the Redis surely refuses. */
+export function withRefusedTimeout(words: Words): Words {
+  const place = TIMEOUTS[words[0].toLowerCase()];
+  const at = place === 'last' ? words.length - 1 : place;
+  return words.map((word, i) => (i === at ? '-1' : word));
 }
 
 function wholeTimeout(text: Latin1): number | string {

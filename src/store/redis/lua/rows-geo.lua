@@ -21,3 +21,17 @@ row('geoadd', function(argv)
   for _, member in ipairs(members) do put(s, 4, member) end
   return reply
 end)
+
+-- Reads inside MULTI and EVAL whose replies hold nulls, which RESP3 replies lose in Lua.
+row('geohash', function(argv) return native_list(argv) end)
+
+row('geopos', function(argv)
+  local reply = native_list(argv)
+  if is_error(reply) then return reply end
+  for i = 1, #reply do
+    local place = reply[i]
+    if not place then reply[i] = not RESP3 and { ok = NULL_ARRAY }
+    elseif RESP3 then reply[i] = { { double = tonumber(place[1]) }, { double = tonumber(place[2]) } } end
+  end
+  return reply
+end)
