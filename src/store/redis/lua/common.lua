@@ -880,6 +880,14 @@ end
 
 -- ---------------------------------------------------------------- commands
 
+local LOADERS = {} -- of the files of rows, not loaded yet: {names, load}; ../scripts.ts fills it
+
+local READ_NAMES = ' get mget getrange strlen substr lcs exists type ttl pttl expiretime pexpiretime hget hmget hgetall hkeys hvals hlen hexists hstrlen hrandfield smembers sismember smismember scard srandmember sinter sunion sdiff sintercard zcard zscore zmscore zrank zrevrank zrange zrevrange zrangebyscore zrevrangebyscore zrangebylex zrevrangebylex zcount zlexcount zrandmember zunion zinter zdiff zintercard llen lrange lindex lpos xlen xrange xrevrange getbit bitcount bitpos dump touch ping echo time '
+-- Whether a command is known to read only; looked up when asked, since this text runs at each call.
+local READS = setmetatable({}, { __index = function(_, name)
+  return string.find(READ_NAMES, ' ' .. name .. ' ', 1, true) ~= nil
+end })
+
 local ROWS = {}
 
 -- Registers a command: handler(argv) → reply; argv[1] is the name.
@@ -887,10 +895,22 @@ local function row(name, handler)
   ROWS[name] = handler
 end
 
-local READS = {}
-for name in gmatch('get mget getrange strlen substr lcs exists type ttl pttl expiretime pexpiretime hget hmget hgetall hkeys hvals hlen hexists hstrlen hrandfield smembers sismember smismember scard srandmember sinter sunion sdiff sintercard zcard zscore zmscore zrank zrevrank zrange zrevrange zrangebyscore zrevrangebyscore zrangebylex zrevrangebylex zcount zlexcount zrandmember zunion zinter zdiff zintercard llen lrange lindex lpos xlen xrange xrevrange getbit bitcount bitpos dump touch ping echo time', '%a+') do
-  READS[name] = true
+local function load_rows(word)
+  for i, file in pairs(LOADERS) do
+    if string.find(file.names, word, 1, true) then
+      LOADERS[i] = nil
+      file.load()
+    end
+  end
 end
+
+setmetatable(ROWS, { __index = function(_, name)
+  load_rows(' ' .. name .. ' ')
+  local handler = rawget(ROWS, name)
+  if handler or READS[name] then return handler end
+  load_rows(' * ')
+  return rawget(ROWS, name)
+end })
 
 local function is_write(name)
   if READS[name] then return false end
