@@ -54,6 +54,11 @@ export class Sentinels {
     return errors.every((error) => error?.code === 'REDIS_AUTH') ? errors[0] : undefined;
   }
 
+  /** Sentinels given and found. */
+  get count(): number {
+    return this.#links.size;
+  }
+
   /** The newest answer of those connected. */
   async ask(): Promise<Told | undefined> {
     const links = [...this.#links.values()].filter(({ state }) => state === 'ready');

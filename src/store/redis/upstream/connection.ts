@@ -8,9 +8,12 @@ import { MqkvError, messageOf, noteYoungGarbage, UPSTREAM_REPLY_BYTES_MAX } from
 import { type Reply, ReplyParser } from '../../../resp/index.ts';
 import type { RedisAddress } from '../url-type.ts';
 import { Awaited } from './awaited.ts';
-import type { TlsSettings } from './link.ts';
+import type { LinkOptions, TlsSettings } from './link.ts';
 import { joinSmall, piecesOf, type Request } from './outgoing.ts';
 import { ReplyScanner } from './reply-scanner.ts';
+
+/** What of a link's options concerns one connection. */
+export type ConnectionOptions = Pick<LinkOptions, 'address' | 'tls' | 'replyBytesMax'>;
 
 /** Who hears of it. */
 export interface ConnectionEvents {
@@ -44,13 +47,16 @@ export class Connection {
   readonly #socket: net.Socket;
   readonly #events: ConnectionEvents;
   readonly #name: string;
+  readonly #replyBytesMax: number;
   readonly #scanner = new ReplyScanner();
   /** Chunks of a reply that is not complete. */
   #held: Buffer[] = [];
   #heldBytes = 0;
   #over: MqkvError | undefined;
 
-  constructor(address: RedisAddress, tlsSettings: TlsSettings | undefined, events: ConnectionEvents) {
+  constructor(options: ConnectionOptions, events: ConnectionEvents) {
+    const { address, tls: tlsSettings, replyBytesMax = UPSTREAM_REPLY_BYTES_MAX } = options;
+    this.#replyBytesMax = replyBytesMax;
     this.#events = events;
     this.#name = nameOf(address);
     this.#socket = dial(address, tlsSettings);
@@ -129,8 +135,8 @@ export class Connection {
     const bytes = at === 0 ? chunk : chunk.subarray(at);
     this.#held.push(bytes);
     this.#heldBytes += bytes.length;
-    if (this.#heldBytes > UPSTREAM_REPLY_BYTES_MAX)
-      this.end(`one reply is larger than ${UPSTREAM_REPLY_BYTES_MAX} bytes`);
+    if (this.#heldBytes > this.#replyBytesMax)
+      this.end(`one reply is larger than ${this.#replyBytesMax} bytes`);
   }
 
   #answer(request: Request, bytes: Buffer, count: number): void {

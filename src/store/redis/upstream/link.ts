@@ -89,4 +89,6 @@ export interface LinkOptions {
   readonly waitMs?: number | undefined;
   /** Units: bytes that may wait to be written. Default UPSTREAM_QUEUED_BYTES_MAX. */
   readonly queuedBytesMax?: number | undefined;
+  /** Units: bytes of one reply; a larger one ends the connection. Default UPSTREAM_REPLY_BYTES_MAX. */
+  readonly replyBytesMax?: number | undefined;
 }

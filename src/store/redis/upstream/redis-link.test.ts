@@ -164,6 +164,14 @@ describe.skipIf(skip)(`links to redis-server${skip ? ` (${skip})` : ''}`, () => 
     expect(await first).toBe('UNAVAILABLE');
   });
 
+  it('a reply beyond the bound ends the connection, not the process', async () => {
+    await using redis = await startRedis();
+    const link = linkTo(redis.port, { replyBytesMax: 1024 * 1024 });
+    await link.call(['SET', 'k', Buffer.alloc(2 * 1024 * 1024)]);
+    await expect(link.call(['GET', 'k'])).rejects.toThrow(/one reply is larger than 1048576 bytes/);
+    expect(await plain(link.call(['STRLEN', 'k']))).toBe(2 * 1024 * 1024);
+  });
+
   it('dropQueued gives up what was not written', async () => {
     const [port] = await freePorts(1);
     const link = linkTo(port);

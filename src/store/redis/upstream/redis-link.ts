@@ -125,8 +125,7 @@ class RedisLink implements Link {
   #dial(): void {
     if (this.#state === 'closed') return;
     this.#silentTicks = 0;
-    const { address, tls } = this.#options;
-    const connection: Connection = new Connection(address, tls, {
+    const connection: Connection = new Connection(this.#options, {
       connected: () => void this.#setUp(connection),
       push: (reply) => this.onPush?.(reply),
       serverError: (code) => this.#options.onServerError?.(code),

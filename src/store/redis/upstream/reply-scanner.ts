@@ -12,9 +12,9 @@ import { INLINE_BYTES_MAX, REPLY_DEPTH_MAX } from '../../../base/index.ts';
 const CR = 13;
 const LF = 10;
 const MINUS = 45;
-const PLUS = 43;
-const COLON = 58;
 const DOLLAR = 36;
+const BLOB_ERROR = 33;
+const ONE = 49;
 const PUSH = 62;
 const ATTRIBUTE = 124;
 /** Digits of a length: enough for 2^31, exact in a double. */
@@ -70,7 +70,7 @@ export class ReplyScanner {
     this.errorAt = -1;
     this.isPush = false;
     if (this.#first === 0) return this.#scanWhole(chunk, from, limit);
-    const isError = this.#first === MINUS || this.#first === 33;
+    const isError = this.#first === MINUS || this.#first === BLOB_ERROR;
     const isPush = this.#first === PUSH;
     const at = this.#goOn(chunk, from);
     if (at < 0) return 0;
@@ -87,10 +87,10 @@ export class ReplyScanner {
     let count = 0;
     while (at < length && count < limit) {
       const mark = chunk[at];
-      let next = -1;
-      if (mark === DOLLAR) next = bulkEnd(chunk, at, length);
-      else if (mark === PLUS || mark === COLON) next = lineEnd(chunk, at, length);
-      if (next < 0) {
+      let next = elementEnd(chunk, at, length);
+      if (next >= 0) {
+        if (mark === MINUS) this.#noteError(count, at);
+      } else {
         if (mark === PUSH && count > 0) break;
         this.#first = mark;
         next = this.#goOn(chunk, at);
@@ -99,7 +99,7 @@ export class ReplyScanner {
           if (count > 0) this.#forget();
           break;
         }
-        if (mark === MINUS || mark === 33) this.#noteError(count, at);
+        if (mark === MINUS || mark === BLOB_ERROR) this.#noteError(count, at);
         if (mark === PUSH) {
           this.isPush = true;
           this.end = next;
@@ -139,7 +139,13 @@ export class ReplyScanner {
         if (this.#skip > 0) return -1;
         if (this.#elementEnds()) return at;
       }
-      const lineEnds = chunk.indexOf(LF, at);
+      const end = this.#cut.length === 0 ? elementEnd(chunk, at, chunk.length) : -1;
+      if (end >= 0) {
+        at = end;
+        if (this.#elementEnds()) return at;
+        continue;
+      }
+      const lineEnds = lineFeedAt(chunk, at);
       if (lineEnds < 0) return this.#keepCut(chunk, at);
       const isWhole = this.#line(chunk, at, lineEnds);
       if (this.problem !== '') return -1;
@@ -205,7 +211,15 @@ export class ReplyScanner {
   }
 }
 
-/** Behind the bulk that begins at `at`; -1: not all here, or not plain: the slow path looks. */
+/** Behind the bulk or line that begins at `at`; -1: not all here, or nothing so simple: the slow path looks. */
+function elementEnd(chunk: Buffer, at: number, length: number): number {
+  const mark = chunk[at];
+  if (mark === DOLLAR) return bulkEnd(chunk, at, length);
+  if (KINDS[mark] !== LINE) return -1;
+  const end = lineFeedAt(chunk, at);
+  return end > at + 1 && chunk[end - 1] === CR ? end + 1 : -1;
+}
+
 function bulkEnd(chunk: Buffer, at: number, length: number): number {
   let line = at + 1;
   let n = 0;
@@ -214,16 +228,22 @@ function bulkEnd(chunk: Buffer, at: number, length: number): number {
     if (digit < 0 || digit > 9) break;
     n = n * 10 + digit;
   }
-  if (line - at > DIGITS_MAX || line === at + 1) return -1;
+  if (line === at + 1) return nullEnd(chunk, at, length);
+  if (line - at > DIGITS_MAX) return -1;
   const end = line + 4 + n;
   return end <= length && chunk[line] === CR && chunk[line + 1] === LF ? end : -1;
 }
 
-/** Behind the line that begins at `at`; -1: not all here. */
-function lineEnd(chunk: Buffer, at: number, length: number): number {
-  for (let line = at + 1; line < length; line++) {
-    if (chunk[line] === LF) return chunk[line - 1] === CR ? line + 1 : -1;
-  }
+/** `$-1`, the absent value. */
+function nullEnd(chunk: Buffer, at: number, length: number): number {
+  const isNull = at + 5 <= length && chunk[at + 1] === MINUS && chunk[at + 2] === ONE;
+  return isNull && chunk[at + 3] === CR && chunk[at + 4] === LF ? at + 5 : -1;
+}
+
+/** Lines are short: a loop is quicker than a call of `indexOf`. -1: none. */
+function lineFeedAt(chunk: Buffer, from: number): number {
+  const { length } = chunk;
+  for (let at = from; at < length; at++) if (chunk[at] === LF) return at;
   return -1;
 }
 
