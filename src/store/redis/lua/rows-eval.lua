@@ -73,37 +73,40 @@ end
 
 -- ---------------------------------------------------------------- redis.call and redis.pcall
 
-local infos = {} -- by name: arity and flags as Redis has them
+-- Arity and kind (write, read) of commands without subcommands that scripts may call; asking Redis costs more than the
+-- command. Those not here are asked for.
+local KNOWN = ' append:3w bitcount:-2r bitfield:-2w bitfield_ro:-2r bitop:-4w bitpos:-3r blmpop:-5w bzmpop:-5w copy:-3w dbsize:1r decr:2w decrby:3w del:-2w dump:2r exists:-2r expire:-3w expireat:-3w expiretime:2r flushall:-1w flushdb:-1w geoadd:-5w geodist:-4r geohash:-2r geopos:-2r georadius:-6w georadius_ro:-6r georadiusbymember:-5w georadiusbymember_ro:-5r geosearch:-7r geosearchstore:-8w get:2r getbit:3r getdel:2w getex:-2w getrange:4r getset:3w hdel:-3w hexists:3r hget:3r hgetall:2r hincrby:4w hincrbyfloat:4w hkeys:2r hlen:2r hmget:-3r hmset:-4w hrandfield:-2r hscan:-3r hset:-4w hsetnx:4w hstrlen:3r hvals:2r incr:2w incrby:3w incrbyfloat:3w keys:2r lcs:-3r lindex:3r linsert:5w llen:2r lmove:5w lmpop:-4w lolwut:-1r lpop:-2w lpos:-3r lpush:-3w lpushx:-3w lrange:4r lrem:4w lset:4w ltrim:4w mget:-2r migrate:-6w move:3w mset:-3w msetnx:-3w persist:2w pexpire:-3w pexpireat:-3w pexpiretime:2r pfadd:-2w pfcount:-2r pfdebug:3w pfmerge:-2w psetex:4w pttl:2r randomkey:1r rename:3w renamenx:3w restore:-4w restore-asking:-4w rpop:-2w rpoplpush:3w rpush:-3w rpushx:-3w sadd:-3w scan:-2r scard:2r sdiff:-2r sdiffstore:-3w set:-3w setbit:4w setex:4w setnx:3w setrange:4w sinter:-2r sintercard:-3r sinterstore:-3w sismember:3r smembers:2r smismember:-3r smove:4w sort:-2w sort_ro:-2r spop:-2w srandmember:-2r srem:-3w sscan:-3r strlen:2r substr:4r sunion:-2r sunionstore:-3w swapdb:3w touch:-2r ttl:2r type:2r unlink:-2w xack:-4w xadd:-5w xautoclaim:-6w xclaim:-6w xdel:-3w xlen:2r xpending:-3r xrange:-4r xread:-4r xreadgroup:-7w xrevrange:-4r xsetid:-3w xtrim:-4w zadd:-4w zcard:2r zcount:4r zdiff:-3r zdiffstore:-4w zincrby:4w zinter:-3r zintercard:-3r zinterstore:-4w zlexcount:4r zmpop:-4w zmscore:-3r zpopmax:-2w zpopmin:-2w zrandmember:-2r zrange:-4r zrangebylex:-4r zrangebyscore:-4r zrangestore:-5w zrank:3r zrem:-3w zremrangebylex:4w zremrangebyrank:4w zremrangebyscore:4w zrevrange:-4r zrevrangebylex:-4r zrevrangebyscore:-4r zrevrank:3r zscan:-3r zscore:3r zunion:-3r zunionstore:-4w '
+
+local infos = {} -- by name: arity and whether it writes; false: unknown, or not for scripts
+
+local function asked_info(name)
+  local info = call('COMMAND', 'INFO', name)[1]
+  if not info then return false end
+  local flags = {}
+  for _, flag in ipairs(info[3]) do flags[type(flag) == 'table' and flag.ok or flag] = true end
+  if flags.noscript then return false end
+  return { arity = info[2], writes = flags.write, is_container = info[10] ~= nil and #info[10] > 0 }
+end
+
+local function info_named(name)
+  local info = infos[name]
+  if info == nil then
+    local arity, kind = match(KNOWN, ' ' .. string.gsub(name, '%p', '%%%0') .. ':(%-?%d+)(%a) ')
+    info = arity and { arity = tonumber(arity), writes = kind == 'w' } or asked_info(name)
+    infos[name] = info
+  end
+  return info
+end
 
 local function info_of(name, argv)
-  local sub_name = argv[2] and name .. '|' .. string.lower(argv[2])
-  local held = infos[name]
-  if held == nil then
-    local info = call('COMMAND', 'INFO', name)[1]
-    held = false
-    if info then
-      held = { arity = info[2], flags = {}, is_container = info[10] ~= nil and #info[10] > 0 }
-      for _, flag in ipairs(info[3]) do held.flags[type(flag) == 'table' and flag.ok or flag] = true end
-    end
-    infos[name] = held
-  end
-  if not held or not held.is_container or not sub_name then return held end
-  if infos[sub_name] == nil then
-    infos[name .. '|'] = true
-    local info = call('COMMAND', 'INFO', sub_name)[1]
-    local found = false
-    if info then
-      found = { arity = info[2], flags = {} }
-      for _, flag in ipairs(info[3]) do found.flags[type(flag) == 'table' and flag.ok or flag] = true end
-    end
-    infos[sub_name] = found
-  end
-  return infos[sub_name]
+  local info = info_named(name)
+  if not info or not info.is_container or not argv[2] then return info end
+  return info_named(name .. '|' .. string.lower(argv[2]))
 end
 
 -- What Redis would refuse it refuses itself, in its own words: unknown, wrong number of arguments, not allowed here.
 local function is_refused(info, argv)
-  if not info or info.flags.noscript then return true end
+  if not info then return true end
   if info.arity > 0 then return #argv ~= info.arity end
   return #argv < -info.arity
 end
@@ -140,7 +143,7 @@ local function dispatch(...)
   local name = string.lower(argv[1])
   local info = info_of(name, argv)
   if is_refused(info, argv) then return native_list(argv) end
-  if info.flags.write then
+  if info.writes then
     if script.only_reads then return { err = ONLY_READS.err } end
   else
     for _, key in ipairs(keys_of(name, argv)) do key_state(key) end
