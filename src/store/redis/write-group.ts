@@ -29,12 +29,15 @@ export interface Part {
   units: number;
 }
 
-/** The units of one script call. */
+/** Units: bytes. A group whose units took more is not used again. */
+const KEPT_BYTES_MAX = 512 * 1024;
+
+/** The units of one script call. Used again for another one after `reset`. */
 export class WriteGroup {
-  readonly slot: number;
-  readonly protocol: 2 | 3;
+  slot: number;
+  protocol: 2 | 3;
   readonly body = new RequestBytes();
-  readonly parts: Part[] = [];
+  parts: Part[] = [];
   units = 0;
   /** Arguments in the body. */
   argc = 0;
@@ -47,6 +50,24 @@ export class WriteGroup {
     this.slot = slot;
     this.protocol = protocol;
     if (isCluster) this.keys = new RequestBytes();
+  }
+
+  /** Empties it for the next call. */
+  reset(slot: number, protocol: 2 | 3): this {
+    this.slot = slot;
+    this.protocol = protocol;
+    this.body.at = 0;
+    if (this.keys !== undefined) this.keys.at = 0;
+    this.parts = [];
+    this.units = 0;
+    this.argc = 0;
+    this.keyCount = 0;
+    return this;
+  }
+
+  /** Small enough to be used again. */
+  get isKept(): boolean {
+    return this.body.buffer.length <= KEPT_BYTES_MAX;
   }
 
   /** No further unit of so many bytes goes in. */

@@ -19,7 +19,7 @@ import {
 /** A plain SET, as the outbox notes it. */
 export interface NotedSet {
   readonly version: string;
-  /** Owns: views of the request's bytes, which nobody changes. */
+  /** Owns: views, valid during the call; copy to keep. */
   readonly key: Buffer;
   readonly value: Buffer;
   /** Units: Unix ms; 0: no expiry. */
