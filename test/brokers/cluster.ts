@@ -1,4 +1,5 @@
 // A Redis Cluster of real redis-server processes on loopback: started, resharded under load, its nodes killed.
+import { flagsOf } from './redis-flags.ts';
 import { openControl, type RedisControl } from './redis-control.ts';
 import { eventually, freePorts } from './ports.ts';
 import { type Broker, startBroker } from './process.ts';
@@ -59,16 +60,23 @@ interface LiveNode extends ClusterNode {
 
 async function startNode(flags: readonly string[]): Promise<LiveNode> {
   const [port, busPort] = await freePorts(2);
+  const settings = {
+    port,
+    'cluster-port': busPort,
+    bind: '127.0.0.1',
+    save: '',
+    loglevel: 'notice',
+    'enable-debug-command': 'yes',
+    'cluster-enabled': 'yes',
+    'cluster-config-file': 'nodes.conf',
+    'cluster-node-timeout': 1000,
+    'cluster-replica-validity-factor': 0,
+    'repl-diskless-sync-delay': 0,
+  };
   const broker = await startBroker({
     command: 'redis-server',
     ports: [port],
-    args: (dir) => [
-      ...['--port', String(port), '--cluster-port', String(busPort), '--bind', '127.0.0.1'],
-      ...['--save', '', '--dir', dir, '--loglevel', 'notice', '--enable-debug-command', 'yes'],
-      ...['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf'],
-      ...['--cluster-node-timeout', '1000', '--cluster-replica-validity-factor', '0'],
-      ...['--repl-diskless-sync-delay', '0', ...flags],
-    ],
+    args: (dir) => [...flagsOf({ ...settings, dir }), ...flags],
   });
   const control = openControl(port);
   await authenticate(control, flags);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { testCertificate, testKey } from '../../src/server/test-certificate.ts';
 import { freePorts } from './ports.ts';
 import { type Broker, startBroker } from './process.ts';
+import { flagsOf } from './redis-flags.ts';
 
 export interface RedisKindOptions {
   /** TLS on `port` (self-signed, for localhost); clients need no certificate. */
@@ -25,28 +26,33 @@ export async function startRedisKind(options: RedisKindOptions = {}): Promise<Re
     command: 'redis-server',
     ports: [port],
     args: (dir) => [
+      ...flagsOf({
+        bind: '127.0.0.1',
+        save: '',
+        dir,
+        loglevel: 'warning',
+        unixsocket: join(dir, 'redis.sock'),
+      }),
       ...portFlags(dir, port, options.tls === true),
-      ...['--bind', '127.0.0.1', '--save', '', '--dir', dir, '--loglevel', 'warning'],
-      ...['--unixsocket', join(dir, 'redis.sock'), ...aclFlags(dir, options.users), ...(options.flags ?? [])],
+      ...aclFlags(dir, options.users),
+      ...(options.flags ?? []),
     ],
   });
   return Object.assign(broker, { path: join(broker.dir, 'redis.sock') });
 }
 
 function portFlags(dir: string, port: number, isTls: boolean): readonly string[] {
-  if (!isTls) return ['--port', String(port)];
+  if (!isTls) return flagsOf({ port });
   const [key, certificate] = [join(dir, 'key.pem'), join(dir, 'certificate.pem')];
   writeFileSync(key, testKey);
   writeFileSync(certificate, testCertificate);
-  return [
-    ...['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no'],
-    ...['--tls-key-file', key, '--tls-cert-file', certificate, '--tls-ca-cert-file', certificate],
-  ];
+  const files = { 'tls-key-file': key, 'tls-cert-file': certificate, 'tls-ca-cert-file': certificate };
+  return flagsOf({ port: 0, 'tls-port': port, 'tls-auth-clients': 'no', ...files });
 }
 
 function aclFlags(dir: string, users: readonly string[] | undefined): readonly string[] {
   if (users === undefined) return [];
   const file = join(dir, 'users.acl');
   writeFileSync(file, `${users.join('\n')}\n`);
-  return ['--aclfile', file];
+  return flagsOf({ aclfile: file });
 }

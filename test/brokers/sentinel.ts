@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, freePorts } from './ports.ts';
 import { type Broker, startBroker } from './process.ts';
+import { flagsOf } from './redis-flags.ts';
 import { openControl, type RedisControl } from './redis-control.ts';
 
 export interface SentinelOptions {
@@ -77,16 +78,20 @@ export async function startSentinel(options: SentinelOptions = {}): Promise<Sent
 async function startServer(options: SentinelOptions, masterPort: number | undefined): Promise<Watched> {
   const [port] = await freePorts(1);
   const { password, flags = [] } = options;
-  const auth = password === undefined ? [] : ['--requirepass', password, '--masterauth', password];
-  const follow = masterPort === undefined ? [] : ['--replicaof', `127.0.0.1 ${masterPort}`];
+  const settings = {
+    port,
+    bind: '127.0.0.1',
+    save: '',
+    loglevel: 'notice',
+    'repl-diskless-sync-delay': 0,
+    'repl-ping-replica-period': 1,
+    ...(password === undefined ? {} : { requirepass: password, masterauth: password }),
+    ...(masterPort === undefined ? {} : { replicaof: `127.0.0.1 ${masterPort}` }),
+  };
   const broker = await startBroker({
     command: 'redis-server',
     ports: [port],
-    args: (dir) => [
-      ...['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', dir],
-      ...['--loglevel', 'notice', '--repl-diskless-sync-delay', '0', '--repl-ping-replica-period', '1'],
-      ...[...auth, ...follow, ...flags],
-    ],
+    args: (dir) => [...flagsOf({ ...settings, dir }), ...flags],
   });
   return watched(port, broker, password);
 }
