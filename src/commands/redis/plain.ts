@@ -41,10 +41,15 @@ async function write(c: Call, session: Session, port: Port): Promise<void> {
 
 /** The keys; undefined: an error was replied. What Redis must word the error of names none. */
 function checkedKeys(c: Call, port: Port): readonly Latin1[] | undefined {
-  const keys = (keyPositions(c.spec, c) ?? []).map((at) => c.text(at));
+  const keys = (keyPositions(c.spec, c) ?? findable(c)).map((at) => c.text(at));
   if (keys.some((key) => key.startsWith('mqkv:'))) return c.fail(RESERVED);
   if (port.isCluster && !haveOneSlot(keys)) return c.fail(CROSS_SLOT);
   return keys;
+}
+
+/** Where the arguments make no sense as a whole: the keys that are still found. The Redis refuses the command. */
+function findable(c: Call): number[] {
+  return c.spec.keys.flatMap((key) => keyPositions({ ...c.spec, keys: [key] }, c) ?? []);
 }
 
 function answer(c: Call, raw: Buffer): void {
