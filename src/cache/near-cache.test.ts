@@ -216,6 +216,22 @@ describe('writes and changes', () => {
     expect(kept('k')).toBe('new');
   });
 
+  it('a load waits for a write that is on its way, once', async () => {
+    cache.writing('k');
+    const first = fetch('k');
+    expect(source.asked).toHaveLength(0);
+    cache.writing('k');
+    cache.written('k');
+    cache.ended('k');
+    expect(source.asked).toHaveLength(1);
+    last().answer('1');
+    expect(await first).toBe('1');
+    cache.written('k');
+    cache.ended('k');
+    void fetch('k');
+    expect(source.asked).toHaveLength(2);
+  });
+
   it('a change told before the answer leaves it, one told after drops it', async () => {
     const fetched = fetch('k');
     source.onChange?.('k');

@@ -57,6 +57,10 @@ export interface NearCache {
   prepare(source: Uint8Array, ranges: Int32Array, count: number): void;
   /** Reads a key once for all who ask meanwhile. Owns: not to be changed. undefined: ask the store. Never rejects. */
   fetch(key: Latin1): Promise<Cached>;
+  /** A write of this key is on its way: a load of it had better wait for `ended`, or it is outdated when it comes. */
+  writing(key: Latin1): void;
+  /** A write that `writing` told of has been answered, or never will be. Order: after `written`. */
+  ended(key: Latin1): void;
   /** A write of this key was applied, and is about to be answered. */
   written(key: Latin1): void;
   /** Any key may have been written. */
@@ -70,11 +74,15 @@ interface Load {
   /** C3: false once a write was answered since it was sent. */
   isCurrent: boolean;
   isSent: boolean;
+  /** It has waited for a write: a key that is always being written must be readable too. */
+  hasWaited: boolean;
 }
 
 class OpenNearCache implements NearCache {
   readonly #kept: Kept;
   readonly #loads = new Map<Latin1, Load>();
+  /** Writes on their way, by key, and the load that waits for one of them to end. */
+  readonly #writes = new Map<Latin1, { count: number; waiting: (() => void) | undefined }>();
   readonly #clock: Clock;
   readonly #source: CacheSource;
   #hits = 0;
@@ -115,12 +123,26 @@ class OpenNearCache implements NearCache {
     const promise = new Promise<Cached>((resolve) => {
       settle = resolve;
     });
-    const load = { promise, isCurrent: true, isSent: false };
+    const load = { promise, isCurrent: true, isSent: false, hasWaited: false };
     this.#loads.set(key, load);
-    const delayMs = this.#settleMs(key);
-    if (delayMs > 0) this.#clock.after(delayMs, () => this.#load(key, load, settle));
-    else this.#load(key, load, settle);
+    this.#begin(key, load, settle);
     return promise;
+  }
+
+  writing(key: Latin1): void {
+    const held = this.#writes.get(key);
+    if (held === undefined) this.#writes.set(key, { count: 1, waiting: undefined });
+    else held.count++;
+  }
+
+  ended(key: Latin1): void {
+    const held = this.#writes.get(key);
+    if (held === undefined) return;
+    held.count--;
+    if (held.count === 0) this.#writes.delete(key);
+    const { waiting } = held;
+    held.waiting = undefined;
+    waiting?.();
   }
 
   written(key: Latin1): void {
@@ -156,6 +178,19 @@ class OpenNearCache implements NearCache {
     if (load === undefined || !load.isSent) return;
     load.isCurrent = false;
     this.#loads.delete(key);
+  }
+
+  /** Sends a load, when there is no reason to wait. A timer may fire a little early: it looks again. */
+  #begin(key: Latin1, load: Load, settle: (cached: Cached) => void): void {
+    const write = load.hasWaited ? undefined : this.#writes.get(key);
+    if (write !== undefined) {
+      load.hasWaited = true;
+      write.waiting = () => this.#begin(key, load, settle);
+      return;
+    }
+    const delayMs = this.#settleMs(key);
+    if (delayMs > 0) this.#clock.after(delayMs, () => this.#begin(key, load, settle));
+    else this.#load(key, load, settle);
   }
 
   /**

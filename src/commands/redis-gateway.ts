@@ -7,7 +7,7 @@ import type { CallContext } from './call.ts';
 import { check } from './dispatch.ts';
 import { Front, type Place } from './front.ts';
 import { openShared } from './gateway.ts';
-import { CachedGets, type GetCache } from './redis/cached-gets.ts';
+import { CachedGets, type GetCache, withCache } from './redis/cached-gets.ts';
 import type { General, OpenGeneral } from './redis/context.ts';
 import { openGeneral } from './redis/general.ts';
 import { HotRuns } from './redis/hot-runs.ts';
@@ -43,9 +43,10 @@ export class RedisGateway implements Handler {
     const callContext: CallContext = { keyspace, random, clock, maxValueBytes };
     const statistics = new Statistics();
     this.#shared = openShared({ ...options, keyspace }, statistics, 'redis');
-    this.#hot = new HotRuns({ executor: redis.executor, statistics, maxValueBytes });
+    this.#hot = new HotRuns({ executor: redis.executor, statistics, maxValueBytes, cache: options.cache });
     this.#cached = options.cache && new CachedGets(options.cache, { clock, statistics });
-    const port = portOf(redis, { callContext, clock, logger, shared: this.#shared });
+    const bare = portOf(redis, { callContext, clock, logger, shared: this.#shared });
+    const port = options.cache === undefined ? bare : withCache(bare, options.cache);
     this.#call = port.call;
     this.#general = (options.openGeneral ?? openGeneral)(port, openPlain(port));
     this.#front = new Front(this.#shared, callContext, {

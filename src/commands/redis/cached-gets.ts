@@ -6,6 +6,7 @@
 import type { Clock, Latin1 } from '../../base/index.ts';
 import { type CommandBatch, nameCode, type ReplyWriter } from '../../resp/index.ts';
 import type { CommandCount, Statistics } from '../statistics.ts';
+import type { Port } from './port.ts';
 import type { RedisSession } from './redis-session.ts';
 
 const GET = nameCode('GET');
@@ -21,6 +22,21 @@ export interface GetCache {
   has(source: Uint8Array, start: number, end: number, now: number): boolean;
   prepare(source: Uint8Array, ranges: Int32Array, count: number): void;
   fetch(key: Latin1): Promise<Buffer | null | undefined>;
+  writing(key: Latin1): void;
+  ended(key: Latin1): void;
+}
+
+/** A port whose write units are told to a cache. */
+export function withCache(port: Port, cache: GetCache): Port {
+  const write: Port['write'] = async (session, unit, protocol) => {
+    for (const key of unit.keys) cache.writing(key);
+    try {
+      return await port.write(session, unit, protocol);
+    } finally {
+      for (const key of unit.keys) cache.ended(key);
+    }
+  };
+  return { ...port, write };
 }
 
 /** Answers GETs of one gateway from its cache. */

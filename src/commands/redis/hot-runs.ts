@@ -7,6 +7,7 @@ import type { Executor, WriteRun } from '../../store/index.ts';
 import { slotOfRange } from '../../store/redis/hot-slot.ts';
 import { keyPositions } from '../spec.ts';
 import type { Statistics } from '../statistics.ts';
+import type { GetCache } from './cached-gets.ts';
 import { type HotCommand, HotCommands } from './classes.ts';
 import { LateSink } from './late-sink.ts';
 import type { RedisSession } from './redis-session.ts';
@@ -15,6 +16,8 @@ import type { RedisSession } from './redis-session.ts';
 export interface HotRunsOptions {
   readonly executor: Executor;
   readonly statistics: Statistics;
+  /** A near cache is told of writes on their way. */
+  readonly cache?: Pick<GetCache, 'writing' | 'ended'> | undefined;
   /** Units: bytes. */
   readonly maxValueBytes: number;
 }
@@ -22,6 +25,7 @@ export interface HotRunsOptions {
 const NO_SLOT = -1;
 const MIXED_SLOTS = -2;
 const RESERVED_KEY = -3;
+const NO_KEYS = -4;
 const NO_TTL = 0;
 const NO_PLAIN_SET = -1;
 /** Digits of a TTL that surely stays below the greatest time. */
@@ -31,11 +35,13 @@ const TTL_DIGITS_MAX = 10;
 export class HotRuns {
   readonly #executor: Executor;
   readonly #statistics: Statistics;
+  readonly #cache: Pick<GetCache, 'writing' | 'ended'> | undefined;
   readonly #maxValueBytes: number;
   readonly #isCluster: boolean;
   readonly #commands: HotCommands;
 
-  constructor({ executor, statistics, maxValueBytes }: HotRunsOptions) {
+  constructor({ executor, statistics, maxValueBytes, cache }: HotRunsOptions) {
+    this.#cache = cache;
     this.#executor = executor;
     this.#statistics = statistics;
     this.#maxValueBytes = maxValueBytes;
@@ -80,13 +86,35 @@ export class HotRuns {
 
   #writes(session: RedisSession, batch: CommandBatch, { from, to, slot }: Range): void {
     const { connection, lane } = session;
-    const sink = new LateSink(connection.later(to - from), to - from, session);
+    const sink = new LateSink(
+      connection.later(to - from),
+      to - from,
+      this.#writing(session, batch, { from, to, slot }),
+    );
     const run = this.#executor.writes(lane, { slot, protocol: connection.protocol }, sink);
     for (let i = from; i < to; i++) {
       const command = this.#commands.find(batch, i);
       if (command === undefined) continue;
       if (command.kind !== 'set' || !this.#set(run, batch, i)) addCommand(run, batch, i, command);
     }
+  }
+
+  /** With a near cache: notes the writes as under way. Result: what ends that. */
+  #writing(session: RedisSession, batch: CommandBatch, { from, to }: Range): (() => void) | undefined {
+    const cache = this.#cache;
+    if (cache === undefined) return undefined;
+    const keys: string[] = [];
+    for (let i = from; i < to; i++) {
+      const command = this.#commands.find(batch, i);
+      if (command !== undefined)
+        for (const at of positionsOf(batch, i, command)) keys.push(batch.text(i, at));
+    }
+    for (const key of keys) cache.writing(key);
+    session.writesUnderWay++;
+    return () => {
+      session.writesUnderWay--;
+      for (const key of keys) cache.ended(key);
+    };
   }
 
   /** A plain SET. false: it has other options, which the script decides. */
@@ -109,14 +137,16 @@ export class HotRuns {
     return true;
   }
 
-  /** The slot of all keys (standalone: NO_SLOT), MIXED_SLOTS, or RESERVED_KEY. */
+  /** The slot of all keys (standalone: NO_SLOT), MIXED_SLOTS, RESERVED_KEY, or NO_KEYS: its arguments make no sense. */
   #slot(batch: CommandBatch, i: number, command: HotCommand): number {
     if (command.keys === 'first') {
       if (isReserved(batch, i, 1)) return RESERVED_KEY;
       return this.#isCluster ? slotOfRange(batch.buffer, batch.start(i, 1), batch.end(i, 1)) : NO_SLOT;
     }
     let slot = NO_SLOT;
-    for (const at of positionsOf(batch, i, command)) {
+    const positions = positionsOf(batch, i, command);
+    if (positions.length === 0) return NO_KEYS;
+    for (const at of positions) {
       if (isReserved(batch, i, at)) return RESERVED_KEY;
       if (!this.#isCluster) continue;
       const next = slotOfRange(batch.buffer, batch.start(i, at), batch.end(i, at));

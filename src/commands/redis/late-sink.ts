@@ -12,22 +12,22 @@ const UNAVAILABLE = Buffer.from('-UNAVAILABLE Redis cannot be reached: not appli
 /** Fills one place with `count` replies. */
 export class LateSink implements ReplySink {
   readonly #later: LaterReply;
-  readonly #counted: { writesUnderWay: number } | undefined;
+  readonly #ended: (() => void) | undefined;
   #left: number;
 
-  /** `counted`: whose writes under way these are, when they are writes. */
-  constructor(later: LaterReply, count: number, counted?: { writesUnderWay: number }) {
+  /** `ended`: all have been answered. */
+  constructor(later: LaterReply, count: number, ended?: () => void) {
     this.#later = later;
     this.#left = count;
-    this.#counted = counted;
-    if (counted !== undefined) counted.writesUnderWay += count;
+    this.#ended = ended;
   }
 
   replies(bytes: Buffer, count: number): void {
     this.#later.writeBytes(bytes);
     this.#left -= count;
-    if (this.#counted !== undefined) this.#counted.writesUnderWay -= count;
-    if (this.#left === 0) this.#later.end();
+    if (this.#left > 0) return;
+    this.#later.end();
+    this.#ended?.();
   }
 
   failed(count: number, written: boolean): void {

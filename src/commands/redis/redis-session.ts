@@ -6,7 +6,7 @@ import { newSession, type Session } from '../session.ts';
 /** A session with its order at the store. */
 export interface RedisSession extends Session {
   readonly lane: Lane;
-  /** Writes of the hot path that have not been answered. */
+  /** Runs of writes of the hot path that have not been answered; counted only with a near cache. */
   writesUnderWay: number;
 }
 

@@ -57,6 +57,7 @@ class OpenTrackedReads implements TrackedReads {
   constructor(topology: Pick<Topology, 'nodeOf' | 'nodes' | 'isCluster'>, clock: Clock) {
     this.#topology = topology;
     this.#timer = clock.every(CHECK_MS, () => this.#check());
+    this.#check();
   }
 
   read(key: Latin1, done: (read: TrackedRead | undefined) => void): void {
@@ -126,8 +127,10 @@ class OpenTrackedReads implements TrackedReads {
     for (const readings of all) for (const reading of readings) reading.tear();
   }
 
+  /** Links to all masters that are there, so that nothing waits for one; none to those that have gone. */
   #check(): void {
     const present = new Set(this.#topology.nodes);
+    for (const node of present) if (!this.#links.has(node)) this.#open(node);
     for (const [node, link] of this.#links) {
       if (present.has(node)) {
         if (link.state === 'ready' && link.pending === 0) link.call(['PING']).catch(() => {});
