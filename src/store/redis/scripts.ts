@@ -14,6 +14,7 @@ export interface Script {
 /** Files of commands' rows. Order: as they stand in the text; those not there are left out. */
 const ROWS = [
   'rows-strings',
+  'rows-counters',
   'rows-keys',
   'rows-hashes',
   'rows-sets',
@@ -48,15 +49,8 @@ function scriptOf(name: string, text: string): Script {
   return { name, text, sha1: createHash('sha1').update(text).digest('hex') };
 }
 
-/** What lies below the commands: states as text and the rules of local writes. Parts of any script that needs them. */
-function core(): string {
-  return `${source('numbers')}${source('common')}`;
-}
-
-/** A script of the clock, the core and one main part, `lua/NAME.lua`. Its parts share one scope. */
-export function assemble(name: string): Script {
-  return scriptOf(name, squeezed(`${source('clock')}${core()}${source(name)}`));
-}
+/** What the rows stand on: states as text and the rules of local writes. Order: each uses those before it. */
+const CORE = ['numbers', 'common', 'native', 'registers', 'shown', 'states', 'effects', 'finish', 'commands'];
 
 /** A script of the store's own work (merging, outbox, walker): the clock, where headers lie, and `lua/NAME.lua`. */
 export function assembleStore(name: string): Script {
@@ -80,7 +74,7 @@ function loader(file: string): string {
  */
 export function assembleWrite(): Script {
   const rows = ROWS.filter(isThere).map(loader).join('');
-  const general = `local function make_general()\n${core()}${rows}${source('units')}end\n`;
+  const general = `local function make_general()\n${CORE.map(source).join('')}${rows}${source('units')}end\n`;
   return scriptOf('write', squeezed(`${source('clock')}${general}${source('write')}`));
 }
 

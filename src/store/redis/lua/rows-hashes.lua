@@ -1,4 +1,4 @@
--- Hash commands that put and remove fields. (HINCRBY and HINCRBYFLOAT stand with the counters of strings.)
+-- Hash commands that put and remove fields. (HINCRBY and HINCRBYFLOAT are in rows-counters.lua.)
 
 local function put_pairs(argv, name)
   if #argv % 2 ~= 0 then return { err = "ERR wrong number of arguments for '" .. name .. "' command" } end

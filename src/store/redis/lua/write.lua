@@ -9,7 +9,7 @@
 -- changed), then per touched key: key '*' | key n field*n | key '@' atMs. A plain unit gives such a list too where a plain
 -- delta would not carry all of it. T of a watch that fails: the list {false, ''}.
 -- Replies that Lua cannot give are statuses: '\1I<decimal>' an integer, '\1N' RESP2's null array.
--- (The parts stand in one text: ../scripts.ts puts common.lua and the rows where `general` begins.)
+-- (Before it in the text stands `make_general`: ../scripts.ts makes it of the core, the rows and units.lua.)
 
 local ARGV, RESULTS, DIGITS = ARGV, {}, nil
 ORIGIN, MAX_VALUE_BYTES = ARGV[1], tonumber(ARGV[3])
