@@ -69,10 +69,19 @@ export type Checked =
   | { readonly spec: CommandSpec; readonly error?: undefined }
   | { readonly spec?: undefined; readonly error: string };
 
+/** The stores that commands are checked for. */
+export interface CheckFor {
+  readonly store: 'embedded' | 'redis';
+  /** Commands beside the table's, by name in any case. */
+  readonly more?: (name: string) => CommandSpec | undefined;
+}
+
+const EMBEDDED: CheckFor = { store: 'embedded' };
+
 /** Finds a command and checks its subcommand and arity, and whether the store executes it. */
-export function check(args: Arguments, store: 'embedded' | 'redis' = 'embedded'): Checked {
+export function check(args: Arguments, { store, more }: CheckFor = EMBEDDED): Checked {
   const given = args.text(0);
-  const container = commandTable.get(given) ?? commandTable.get(given.toLowerCase());
+  const container = commandTable.get(given) ?? commandTable.get(given.toLowerCase()) ?? more?.(given);
   if (container === undefined) return { error: unknownCommand(args) };
   const isWhole = container.name === 'cluster';
   const spec = isWhole ? container : resolve(container, args);

@@ -9,6 +9,7 @@ import { Front, type Place } from './front.ts';
 import { openShared } from './gateway.ts';
 import { CachedGets, type GetCache, withCache } from './redis/cached-gets.ts';
 import type { General, OpenGeneral } from './redis/context.ts';
+import { ForeignCommands } from './redis/foreign.ts';
 import { openGeneral } from './redis/general.ts';
 import { HotRuns } from './redis/hot-runs.ts';
 import { openPlain } from './redis/plain.ts';
@@ -35,6 +36,7 @@ export class RedisGateway implements Handler {
   readonly #cached: CachedGets | undefined;
   readonly #general: General & { close?(): void };
   readonly #call: Port['call'];
+  readonly #foreign: ForeignCommands;
 
   constructor(options: RedisGatewayOptions) {
     const { random, clock, logger, redis } = options;
@@ -48,9 +50,10 @@ export class RedisGateway implements Handler {
     const bare = portOf(redis, { callContext, clock, logger, shared: this.#shared });
     const port = options.cache === undefined ? bare : withCache(bare, options.cache);
     this.#call = port.call;
+    this.#foreign = new ForeignCommands({ call: port.call, clock, logger });
     this.#general = (options.openGeneral ?? openGeneral)(port, openPlain(port));
     this.#front = new Front(this.#shared, callContext, {
-      check: (args) => check(args, 'redis'),
+      check: (args) => check(args, { store: 'redis', more: (name) => this.#foreign.find(name) }),
       execute: (given, session) => this.#general.run(given, session),
     });
   }
@@ -98,7 +101,15 @@ export class RedisGateway implements Handler {
     const session = connection.state as RedisSession;
     if (this.#cached?.isFor(session, batch, index) === true && this.#front.isOpen(session, index))
       return this.#load(this.#cached, session, { batch, index, reply });
+    const waits = session.authenticated ? this.#foreign.prepare(batch.text(index, 0)) : undefined;
+    if (waits !== undefined) return this.#after(waits, session, { batch, index, reply });
     return this.#front.run(session, { batch, index, reply });
+  }
+
+  async #after(waits: Promise<void>, session: RedisSession, at: Place): Promise<void> {
+    await waits;
+    this.#front.endTurn();
+    await this.#front.run(session, at);
   }
 
   async #load(cached: CachedGets, session: RedisSession, at: Place): Promise<void> {
