@@ -56,6 +56,8 @@ export class Job implements ReplySink {
   readonly seq: number;
   /** Who is told; changed only while nothing is under way. */
   owner: JobOwner;
+  /** Number of its last attempt, in the order of sending. */
+  attempt = 0;
   /** Where an ASK sent it; for the next attempt only. */
   asked: { readonly host: string; readonly port: number } | undefined;
   /** Ticks until it may be sent again, and ticks spent waiting. */

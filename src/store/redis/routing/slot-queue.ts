@@ -1,9 +1,10 @@
 // What of one slot waits: commands that were refused and what came after them. Empty in normal times.
 //
-// (1) Jobs that conflict are sent in the order they came. A job sent to another node than the one before waits until that has answered.
-// (2) What was refused for a while (TRYAGAIN, LOADING, ...) holds up what came later and conflicts with it, until it has been
-//     answered; a read that was answered behind a refused write that it conflicts with is read again.
+// (1) Jobs that conflict are sent in the order they came. A job sent to another node than the one before waits until that has
+//     answered; behind what goes to the target of an ASK, or is tried again after a pause, later ones wait for its answer.
+// (2) A read that was answered, having been sent before a refused write that came before it and conflicts, is read again.
 // (3) A job that waited 2 s in all is answered UNAVAILABLE: nothing of what is open was applied.
+// This is the order that clients see as long as no slot comes and goes within one round trip.
 import type { Node, Topology } from '../topology/index.ts';
 import type { Job, JobOwner } from './job.ts';
 import type { Refusal } from './refusal.ts';
@@ -31,6 +32,13 @@ export interface QueueAround {
   note(code: string): void;
 }
 
+/** A refused write: the `left` attempts that were under way then, up to `attempt`, have not seen it. */
+interface RefusedWrite {
+  readonly job: Job;
+  readonly attempt: number;
+  left: number;
+}
+
 export class SlotQueue implements JobOwner {
   readonly slot: number;
   readonly #around: QueueAround;
@@ -39,6 +47,12 @@ export class SlotQueue implements JobOwner {
   /** Attempts under way, and the node that the last one went to. */
   #under = 0;
   #node: Node | undefined;
+  /** Under way at the target of an ASK, where it may well be refused again. */
+  readonly #asked = new Set<Job>();
+  /** Others under way that had waited. */
+  readonly #sentOn = new Set<Job>();
+  #attempts = 0;
+  #refused: RefusedWrite[] = [];
   #probe: Job | undefined;
   #isPumping = false;
   #pumpAgain = false;
@@ -58,7 +72,7 @@ export class SlotQueue implements JobOwner {
 
   /** Hot. Sends the job at once, or lets it wait for its turn. */
   send(job: Job): void {
-    if (this.#waiting.length === 0 && this.#probe === undefined) {
+    if (this.#waiting.length === 0 && this.#probe === undefined && this.#asked.size === 0) {
       const node = this.#nodeOf();
       if (node !== undefined && (this.#under === 0 || node === this.#node) && this.#start(job, node)) return;
     }
@@ -83,9 +97,12 @@ export class SlotQueue implements JobOwner {
   }
 
   isStale(job: Job): boolean {
-    if (!job.request.isRead || (this.#waiting.length === 0 && this.#probe === undefined)) return false;
-    const earlier = [...this.#held(), ...this.#waiting].filter(({ seq }) => seq < job.seq);
-    return conflicts(job, earlier);
+    if (!job.request.isRead || this.#refused.length === 0) return false;
+    const missed = this.#refused.filter((one) => one.job.seq < job.seq && job.attempt <= one.attempt);
+    return conflicts(
+      job,
+      missed.map((one) => one.job),
+    );
   }
 
   #probed(job: Job): void {
@@ -98,13 +115,16 @@ export class SlotQueue implements JobOwner {
     }
   }
 
-  /** What is tried again: under way, but it may well be refused once more. */
+  /** Under way, but perhaps not for the last time. */
   #held(): Job[] {
-    return this.#probe === undefined ? [] : [this.#probe];
+    return this.#probe === undefined ? [...this.#asked] : [this.#probe, ...this.#asked];
   }
 
   settled(job: Job, wasLost: boolean): void {
     this.#under--;
+    this.#asked.delete(job);
+    this.#sentOn.delete(job);
+    this.#forget(job.attempt);
     if (this.#probe === job) this.#probed(job);
     if (wasLost) {
       job.lastRefusal = 'connection lost';
@@ -112,10 +132,17 @@ export class SlotQueue implements JobOwner {
       this.#around.topology.refresh('connection lost');
     }
     if (!job.isDone) {
+      if (!job.request.isRead) this.#refused.push({ job, attempt: this.#attempts, left: this.#under });
       this.#delay(job);
       this.#wait(job);
     }
     if (this.#waiting.length > 0) this.#pump();
+  }
+
+  #forget(attempt: number): void {
+    if (this.#refused.length === 0) return;
+    for (const one of this.#refused) if (attempt <= one.attempt) one.left--;
+    this.#refused = this.#refused.filter(({ left }) => left > 0);
   }
 
   /** Called every 10 ms while something waits. */
@@ -183,8 +210,12 @@ export class SlotQueue implements JobOwner {
     const stay = this.#held();
     for (const job of [...this.#waiting]) {
       const mayGo = job.pauseTicks === 0 && !conflicts(job, stay);
-      if (!(mayGo && this.#sendWaiting(job))) stay.push(job);
-      if (this.#probe === job) stay.push(job);
+      if (!(mayGo && this.#sendWaiting(job))) {
+        // An ASK is good at once or not at all: the slot may have come back meanwhile.
+        job.asked = undefined;
+        stay.push(job);
+      }
+      if (this.#probe === job || this.#asked.has(job)) stay.push(job);
       if (this.#pumpAgain || stay.length > COMPARED_MAX) return;
     }
   }
@@ -195,11 +226,13 @@ export class SlotQueue implements JobOwner {
       asked === undefined ? this.#nodeOf() : this.#around.topology.asking(this.slot, asked.host, asked.port);
     if (target === undefined) return false;
     if (asked === undefined && this.#under > 0 && target !== this.#node) return false;
+    if (asked !== undefined && conflicts(job, [...this.#sentOn])) return false;
     if (target.link(job.request.protocol).state !== 'ready') return false;
     if (job.isProbe && this.#probe !== undefined) return false;
     this.#leave(job);
     if (job.isProbe) this.#probe = job;
     job.isProbe = false;
+    if (asked === undefined) this.#sentOn.add(job);
     return this.#start(job, target);
   }
 
@@ -207,7 +240,9 @@ export class SlotQueue implements JobOwner {
     const link = node.link(job.request.protocol);
     if (link.state !== 'ready') return false;
     if (job.asked === undefined) this.#node = node;
+    else this.#asked.add(job);
     this.#under++;
+    job.attempt = ++this.#attempts;
     job.start(link, node.origin);
     return true;
   }
