@@ -63,8 +63,9 @@ describe.skipIf(skip !== false)(`the write script${skip === false ? '' : ` (${sk
       expect(await site.header('l')).toBe(`x${at(NOW)}${hex(NOW + 50)}`);
       expect(await site.header('m')).toBe(`x${at(NOW)}${hex(NOW + 5)}`);
       site.flags = '';
-      await site.run(set('k', 'v'));
-      expect(await site.header('k')).toBe(`P${at(NOW, 2)}`);
+      await site.run(set('k', 'v'), set('new', 'v'));
+      expect(await site.header('k')).toBe(`p${at(NOW, 2)}`);
+      expect(await site.header('new')).toBe(`P${at(NOW)}`);
     });
 
     it('versions rise above clocks ahead, through counter and milliseconds', async () => {
@@ -311,6 +312,24 @@ describe.skipIf(skip !== false)(`the write script${skip === false ? '' : ` (${sk
       expect(await run(['MSET', ...names.flatMap((name) => [name, 'v'])])).toBe('+OK');
       expect(await run(['DEL', ...names])).toBe(':10000');
     }, 60_000);
+
+    it('a store that is full answers OOM, and nothing is half written', async () => {
+      await site.run(set('old', 'v'));
+      await site.call(['CONFIG', 'SET', 'maxmemory', '1']);
+      const results = await site.run(
+        set('k', 'v'),
+        ...[
+          ['HSET', 'h', 'f', 'v'],
+          ['INCR', 'n'],
+          ['INCRBYFLOAT', 'n', '1'],
+        ].map(commandUnit),
+        commandUnit(['DEL', 'old']),
+      );
+      await site.call(['CONFIG', 'SET', 'maxmemory', '0']);
+      for (const { reply, version } of results.slice(0, 4))
+        expect([reply.head.slice(0, 5), version]).toEqual(['-OOM ', '']);
+      for (const key of ['k', 'h', 'n']) expect(await site.header(key)).toBeUndefined();
+    });
 
     it('a write that no rule covers is refused, never done', async () => {
       expect(await run(['SORT', 'k', 'BY', 'nosort'])).toMatch(/^\*0/);

@@ -27,7 +27,8 @@ local function general(...)
   return general_unit(...)
 end
 
-local FRESH = (MARK and 'p' or 'P') .. BASE -- header of a key that held nothing newer
+local LARGEST_AT = 281474976710655
+-- Headers of keys that held nothing newer: marked, unmarked.
 local PLAIN_LOW, PLAIN_UP = 'p' .. BASE, 'P' .. BASE
 local TOO_LONG = { err = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)' }
 
@@ -37,9 +38,10 @@ local function plain(tag, key, value, at)
   local slot = 'mqkv:{' .. tag .. '}'
   if #key > 64 then slot = slot .. '.' end
   local header = call('HGET', slot, key)
-  local v = BASE
+  local v, marked = BASE, MARK
   if header then
     local form = byte(header)
+    marked = marked or form >= 97 -- a mark stays until it is sent
     if form == 112 then
       if header >= PLAIN_LOW then v = next_version(sub(header, 2)) end
     elseif form == 80 then
@@ -55,14 +57,16 @@ local function plain(tag, key, value, at)
   if at == 0 then
     local reply = try('SET', key, value)
     if reply.err then return { err = reply.err } end
-    call('HSET', slot, key, v == BASE and FRESH or (MARK and 'p' or 'P') .. v)
+    local text
+    if v == BASE then text = marked and PLAIN_LOW or PLAIN_UP else text = (marked and 'p' or 'P') .. v end
+    call('HSET', slot, key, text)
     return v
   end
   if at <= now_ms then return general('P', tag, key, value, at) end
   local reply
   if NATIVE_TTL then reply = try('SET', key, value, 'PXAT', format('%.0f', at)) else reply = try('SET', key, value) end
   if reply.err then return { err = reply.err } end
-  call('HSET', slot, key, (MARK and 'x' or 'X') .. v .. format('%012x', at))
+  call('HSET', slot, key, (marked and 'x' or 'X') .. v .. format('%012x', at))
   return v
 end
 
@@ -74,10 +78,10 @@ while i <= last do
     RESULTS[count] = plain(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], 0)
     i = i + 4
   elseif op == 'X' then
-    RESULTS[count] = plain(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]))
+    RESULTS[count] = plain(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], math.min(tonumber(ARGV[i + 4]), LARGEST_AT))
     i = i + 5
   elseif op == 'x' then
-    local at = now_ms + tonumber(ARGV[i + 4])
+    local at = math.min(now_ms + tonumber(ARGV[i + 4]), LARGEST_AT)
     local result = plain(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], at)
     if type(result) == 'string' then result = result .. format('%012x', at) end
     RESULTS[count] = result
