@@ -69,17 +69,15 @@ export type Checked =
   | { readonly spec: CommandSpec; readonly error?: undefined }
   | { readonly spec?: undefined; readonly error: string };
 
-/** The stores that commands are checked for. */
-export interface CheckFor {
-  readonly store: 'embedded' | 'redis';
-  /** Commands beside the table's, by name in any case. */
-  readonly more?: (name: string) => CommandSpec | undefined;
-}
-
-const EMBEDDED: CheckFor = { store: 'embedded' };
-
-/** Finds a command and checks its subcommand and arity, and whether the store executes it. */
-export function check(args: Arguments, { store, more }: CheckFor = EMBEDDED): Checked {
+/**
+ * Finds a command and checks its subcommand and arity, and whether the store executes it. `more`: commands beside the
+ * table's, by name in any case.
+ */
+export function check(
+  args: Arguments,
+  store: 'embedded' | 'redis' = 'embedded',
+  more?: (name: string) => CommandSpec | undefined,
+): Checked {
   const given = args.text(0);
   const container = commandTable.get(given) ?? commandTable.get(given.toLowerCase()) ?? more?.(given);
   if (container === undefined) return { error: unknownCommand(args) };

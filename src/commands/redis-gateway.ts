@@ -53,7 +53,7 @@ export class RedisGateway implements Handler {
     this.#foreign = new ForeignCommands({ call: port.call, clock, logger });
     this.#general = (options.openGeneral ?? openGeneral)(port, openPlain(port));
     this.#front = new Front(this.#shared, callContext, {
-      check: (args) => check(args, { store: 'redis', more: (name) => this.#foreign.find(name) }),
+      check: (args) => check(args, 'redis', (name) => this.#foreign.find(name)),
       execute: (given, session) => this.#general.run(given, session),
     });
   }

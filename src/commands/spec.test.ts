@@ -88,7 +88,7 @@ describe('the table', () => {
     ['FUNCTION LIST', undefined],
     ['SWAPDB 0 1', undefined],
   ])('over a Redis store: %s', (line, error) => {
-    expect(check(args(line), { store: 'redis' }).error).toBe(error);
+    expect(check(args(line), 'redis').error).toBe(error);
   });
 });
 
