@@ -278,6 +278,24 @@ describe.skipIf(skip)(`EVAL ${skip || ''}`, () => {
     expect(refused).toMatch(/^-ERR channel names beginning with 'mqkv:' are reserved/);
   });
 
+  it.each([
+    "redis.call('nosuch')",
+    '\n\nredis.call("lpush", "str", "x")',
+    "error('boom')",
+    '\nlocal x = nil\nreturn x.y',
+    "error({err = 'MY own'})",
+    "return redis.pcall('nosuch')",
+  ])('tells errors without the handler that only some servers have: %j', async (text) => {
+    const bare = await ScriptedRedis.openMore(servers[0].port, 'm', (script) =>
+      script.replace("rawget(GLOBALS, '__redis__err__handler')", 'nil'),
+    );
+    const { reply } = await bare.run(['EVAL', text, '1', 'str']);
+    const expected = String(told(await plain.reply('EVAL', text, '1', 'str')));
+    // Where an error table was raised is known to that handler only.
+    expect(reply).toBe(text.includes('own') ? '-MY own' : expected);
+    bare.control.close();
+  });
+
   it('does not end the Redis by an error without a text', async () => {
     const { reply } = await scripted.run(['EVAL', 'error({})', '0']);
     expect(reply).toMatch(/^-ERR /);

@@ -1,4 +1,5 @@
 // Commands through the write script on a real Redis, beside a plain Redis that gets the same: replies and data must be the same.
+import { createHash } from 'node:crypto';
 import { bytesOf } from '../src/base/index.ts';
 import { keysOf } from '../src/commands/index.ts';
 import { DeltaWriter, encodeDelta } from '../src/crdt/index.ts';
@@ -27,11 +28,13 @@ export interface Ran {
 /** A Redis behind the write script. */
 export class ScriptedRedis {
   readonly control: RedisControl;
-  readonly #script = assembleWrite();
+  readonly #script: { readonly text: string; readonly sha1: string };
   readonly #flags: string;
 
-  private constructor(port: number, flags: string) {
+  private constructor(port: number, flags: string, change: (script: string) => string) {
     this.control = openControl(port);
+    const text = change(assembleWrite().text);
+    this.#script = { text, sha1: createHash('sha1').update(text).digest('hex') };
     this.#flags = flags;
   }
 
@@ -42,8 +45,12 @@ export class ScriptedRedis {
   }
 
   /** One more connection to a Redis that has been opened. */
-  static async openMore(port: number, flags: string): Promise<ScriptedRedis> {
-    const redis = new ScriptedRedis(port, flags);
+  static async openMore(
+    port: number,
+    flags: string,
+    change: (script: string) => string = (script) => script,
+  ): Promise<ScriptedRedis> {
+    const redis = new ScriptedRedis(port, flags, change);
     if (flags.includes('3')) await redis.control.call('HELLO', '3');
     await redis.control.call('SCRIPT', 'LOAD', redis.#script.text);
     return redis;

@@ -4,8 +4,11 @@
 -- hide `redis`, KEYS, ARGV, _G, load and loadstring. The prologue fetches them from the native KEYS, which is this
 -- script's own. Line numbers and Redis' own messages about globals stay as they are.
 
-local PROLOGUE = 'local redis,KEYS,ARGV,_G,load,loadstring=KEYS.mqkv();'
+-- (Valkey has `server` beside `redis`.)
+
 local REDIS, LOAD, LOADSTRING, GLOBALS = redis, load, loadstring, _G
+local HAS_SERVER = rawget(GLOBALS, 'server') ~= nil
+local PROLOGUE = 'local redis,KEYS,ARGV,_G,load,loadstring' .. (HAS_SERVER and ',server' or '') .. '=KEYS.mqkv();'
 local NO_SCRIPT = { err = 'NOSCRIPT No matching script. Please use EVAL.' }
 local ONLY_READS = { err = 'ERR Write commands are not allowed from read-only scripts.' }
 
@@ -45,6 +48,20 @@ local function raise(failure, place)
   places[failure] = place
   RAISE(failure)
 end
+
+-- What tells where an error came from: Redis' own handler, which sees the stack, or this one where it has none (6.2 has
+-- one that only takes texts).
+local function plain_handler(failure)
+  if type(failure) == 'table' then
+    if places[failure] then failure.source = '@mqkv' end
+    return failure
+  end
+  local text = tostring(failure)
+  local source, line = match(text, '^([^:]+):(%d+): ')
+  return { err = 'ERR ' .. text, source = source and '@' .. source, line = line and tonumber(line) }
+end
+
+local HANDLER = REDIS.REDIS_VERSION_NUM and rawget(GLOBALS, '__redis__err__handler') or plain_handler
 
 -- The reply of a script that failed. Error tables without a text end Redis itself: here they get one.
 local function failure_reply(failure, sha)
@@ -251,10 +268,11 @@ local function run(text, argv, only_reads)
   script, RESP3 = { body = body, only_reads = only_reads or (flags and flags['no-writes']) }, false
   local api = api_of()
   local loads, loads_text = loaders()
-  local globals = setmetatable({ redis = api, KEYS = keys, ARGV = args, load = loads, loadstring = loads_text }, { __index = GLOBALS })
+  local globals = setmetatable({ redis = api, KEYS = keys, ARGV = args, load = loads, loadstring = loads_text }, { __index = GLOBALS, __metatable = false })
   globals._G = globals
-  KEYS.mqkv = function() return api, keys, args, globals, loads, loads_text end
-  local ok, reply = xpcall(chunk, __redis__err__handler)
+  if HAS_SERVER then globals.server = api end
+  KEYS.mqkv = function() return api, keys, args, globals, loads, loads_text, api end
+  local ok, reply = xpcall(chunk, HANDLER)
   script, RESP3 = outer, was_resp3
   if ok then return reply end
   return failure_reply(reply, REDIS.sha1hex(text))
