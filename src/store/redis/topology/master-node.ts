@@ -34,6 +34,7 @@ export class MasterNode<Address extends RedisAddress = RedisAddress> implements 
   readonly #options: MasterNodeOptions<Address>;
   readonly #control: Link;
   readonly #links = new Map<2 | 3, Link>();
+  readonly #dedicated = new Set<Link>();
   readonly #timer: Timer;
   readonly #replicas: ReplicaLinks | undefined;
   #origin = 0;
@@ -83,8 +84,16 @@ export class MasterNode<Address extends RedisAddress = RedisAddress> implements 
 
   dedicated(protocol: 2 | 3, options: DedicatedOptions = {}): Link {
     const { url, around, address } = this.#options;
-    const { onReady, hangTimeoutMs = around.hangTimeoutMs } = options;
-    return openLink({ ...linkOptionsOf(url, around), address, protocol, onReady, hangTimeoutMs });
+    const { hangTimeoutMs = around.hangTimeoutMs } = options;
+    const onReady = async (setup: LinkSetup): Promise<void> => {
+      await this.#follow(setup);
+      await options.onReady?.(setup);
+    };
+    const link = openLink({ ...linkOptionsOf(url, around), address, protocol, onReady, hangTimeoutMs });
+    for (const held of this.#dedicated) if (held.state === 'closed') this.#dedicated.delete(held);
+    this.#dedicated.add(link);
+    if (this.#isClosed) link.close();
+    return link;
   }
 
   replica(protocol: 2 | 3): Link | undefined {
@@ -106,7 +115,7 @@ export class MasterNode<Address extends RedisAddress = RedisAddress> implements 
     this.#timer.cancel();
     this.#replicas?.close();
     this.#control.close();
-    for (const link of this.#links.values()) link.close();
+    for (const link of [...this.#links.values(), ...this.#dedicated]) link.close();
   }
 
   #open(protocol: 2 | 3, onReady: (setup: LinkSetup) => Promise<void>): Link {

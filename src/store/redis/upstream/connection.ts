@@ -39,6 +39,8 @@ const SERVER_ERRORS = [
   'NOREPLICAS',
 ];
 const CODE_CHARS_MAX = 16;
+/** Units: ms. Silence after which the kernel asks whether the other side is there: for links that have nothing to ask. */
+const KEEP_ALIVE_MS = 5000;
 
 export class Connection {
   readonly awaited = new Awaited();
@@ -61,6 +63,7 @@ export class Connection {
     this.#name = nameOf(address);
     this.#socket = dial(address, tlsSettings);
     this.#socket.setNoDelay(true);
+    this.#socket.setKeepAlive(true, KEEP_ALIVE_MS);
     this.#socket.once(tlsSettings === undefined ? 'connect' : 'secureConnect', () => {
       if (this.#over === undefined) events.connected();
     });
@@ -163,7 +166,7 @@ export class Connection {
 
 function dial(address: RedisAddress, settings: TlsSettings | undefined): net.Socket {
   const target = 'path' in address ? { path: address.path } : { host: address.host, port: address.port };
-  if (settings === undefined) return net.connect({ ...target, keepAlive: true });
+  if (settings === undefined) return net.connect(target);
   const servername = 'host' in address && net.isIP(address.host) === 0 ? { servername: address.host } : {};
   return tls.connect({ ...servername, ...settings, ...target });
 }

@@ -193,6 +193,16 @@ describe.skipIf(skip)(`links to redis-server${skip ? ` (${skip})` : ''}`, () => 
     expect(await plain(link.call(['PING']))).toBe('PONG');
   });
 
+  it('an idle link notices a server that has gone silent', async () => {
+    await using redis = await startRedis();
+    const link = linkTo(redis.port, { hangTimeoutMs: 200 });
+    expect(await plain(link.call(['PING']))).toBe('PONG');
+    redis.freeze();
+    await eventually('the link ends', () => link.lastError?.message.includes('no answer for 200 ms'));
+    redis.thaw();
+    await eventually('ready again', () => link.state === 'ready');
+  });
+
   it('a link for blocking commands endures silence', async () => {
     await using redis = await startRedis();
     const other = linkTo(redis.port, { hangTimeoutMs: 100 });

@@ -16,6 +16,9 @@ const WAIT_MS = 2000;
 const HANG_TIMEOUT_MS = 5000;
 /** The time of a hang is measured in so many steps, so that nothing on the hot path reads the clock. */
 const HANG_STEPS = 5;
+/** Steps of silence after which an idle link is asked. */
+const IDLE_STEPS = 2;
+const PING = encodeCommand(['PING']);
 /** Units: bytes that one turn gives before they are written without waiting for its end. */
 const FLUSH_BYTES = 128 * 1024;
 const NOBODY: ReplySink = { replies: () => {}, failed: () => {} };
@@ -37,6 +40,7 @@ class RedisLink implements Link {
   #isFlushSet = false;
   #failures = 0;
   #silentTicks = 0;
+  #idleTicks = 0;
   #redial: Timer | undefined;
   #waitTimer: Timer | undefined;
 
@@ -205,14 +209,17 @@ class RedisLink implements Link {
     for (const { sink, left } of old) sink.failed(left, false, error);
   }
 
+  /** One step: a busy link that hears nothing comes nearer to its end, an idle one is asked whether it is still there. */
   #watchHang(hangTimeoutMs: number): void {
     const connection = this.#connection;
     if (connection === undefined) return;
-    const isBusy =
-      this.#state === 'connecting' || (connection.awaited.length > 0 && this.#options.hangTimeoutMs !== 0);
-    this.#silentTicks = isBusy && !connection.hasMoved ? this.#silentTicks + 1 : 0;
+    const isIdle = this.#state === 'ready' && connection.awaited.length === 0;
+    const mayHang = this.#state === 'ready' && this.#options.hangTimeoutMs === 0;
+    this.#idleTicks = isIdle && !connection.hasMoved ? this.#idleTicks + 1 : 0;
+    this.#silentTicks = isIdle || mayHang || connection.hasMoved ? 0 : this.#silentTicks + 1;
     connection.hasMoved = false;
     if (this.#silentTicks >= HANG_STEPS) connection.end(`no answer for ${hangTimeoutMs} ms`);
+    else if (this.#idleTicks >= IDLE_STEPS && !mayHang) connection.send(requestOf(PING, 1, NOBODY));
   }
 
   get #name(): string {
