@@ -5,6 +5,7 @@ import { openRedisCases } from '../sim/cases/redis-site.ts';
 import { runCases } from '../sim/cases/run.ts';
 import { parseStoreUrl } from '../src/site/urls.ts';
 import { requireBroker, startRedis, startRedisCluster } from './brokers/index.ts';
+import { emptyCaseTotals, randomCase } from './model/random-cases.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 const { skip } = requireBroker('redis-server');
@@ -33,5 +34,45 @@ describe.skipIf(skip)(`golden cases on Redis${skip ? ` (${skip})` : ''}`, () => 
     const found = await outcome(name, cluster.url);
     expect(found).toMatchObject({ failed: 0, lines: [] });
     expect(found.passed).toBeGreaterThanOrEqual(10);
+  });
+});
+
+/** `CASES_SEED` and `CASES_SECONDS` go on from other seeds, for another time. */
+const FIRST_SEED = Number(process.env.CASES_SEED ?? 1);
+const SECONDS = Number(process.env.CASES_SECONDS ?? 8);
+/** Enough on a slow machine too, in cases. */
+const CASES_MIN = 20;
+
+describe.skipIf(skip)(`random cases on Redis${skip ? ` (${skip})` : ''}`, () => {
+  async function failuresOn(url: string): Promise<{ failures: string[]; cases: number }> {
+    const store = parseStoreUrl(url);
+    if (store.kind !== 'redis') throw new Error('a Redis is wanted');
+    await using redis = openRedisCases(store);
+    const totals = emptyCaseTotals();
+    const started = performance.now();
+    const failures: string[] = [];
+    for (let seed = FIRST_SEED; failures.length < 3; seed++) {
+      const isTimeUp = performance.now() - started > SECONDS * 1000;
+      if (isTimeUp && totals.cases >= CASES_MIN) break;
+      const line = randomCase(seed, totals);
+      const printed: string[] = [];
+      await runCases(line, (complaint) => printed.push(complaint), redis.open);
+      if (printed.length > 0) failures.push(`seed ${seed}: ${line}\n${printed.join('\n')}`);
+    }
+    return { failures, cases: totals.cases };
+  }
+
+  test('sites on a standalone Redis show what the definition says', { timeout: 900_000 }, async () => {
+    await using redis = await startRedis();
+    const { failures, cases } = await failuresOn(`redis://127.0.0.1:${redis.port}`);
+    expect(failures).toEqual([]);
+    expect(cases).toBeGreaterThanOrEqual(CASES_MIN);
+  });
+
+  test('so do one on a cluster and the others embedded', { timeout: 900_000 }, async () => {
+    await using cluster = await startRedisCluster({ masters: 3 });
+    const { failures, cases } = await failuresOn(cluster.url);
+    expect(failures).toEqual([]);
+    expect(cases).toBeGreaterThanOrEqual(CASES_MIN);
   });
 });

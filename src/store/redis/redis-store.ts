@@ -24,7 +24,7 @@ import { PartialExpiry } from './partial-expiry.ts';
 import { RedisBus } from './redis-bus.ts';
 import { openRouter, type Router } from './router.ts';
 import { assembleWrite, loadScripts, type Script } from './scripts.ts';
-import { slotGroups, walkSlots } from './slot-walk.ts';
+import { usedSlotGroups, walkSlots } from './slot-walk.ts';
 import { storeScripts, type StoreScripts } from './store-scripts.ts';
 import { openTopology, type Topology, type TopologyChange } from './topology/index.ts';
 import type { TlsSettings } from './upstream/index.ts';
@@ -255,7 +255,7 @@ export class RedisStore implements Store {
   /** Names of all keys with a header, each page of one slot on a cluster. */
   async *#keys(): AsyncGenerator<Latin1[], void> {
     const what = { youngerMs: 0, beforeMs: 0, tidy: 'all' } as const;
-    for (const slots of slotGroups(this.router.isCluster))
+    for (const slots of await usedSlotGroups(this.router, this.#slotOfEachNode()))
       for await (const page of walkSlots(this.router, this.#parts.scripts.walk, { slots, what }))
         yield page.map(({ key }) => key);
   }

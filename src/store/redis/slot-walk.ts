@@ -3,7 +3,7 @@ import type { Latin1 } from '../../base/index.ts';
 import type { Access } from './access.ts';
 import { itemsOf, textOf } from './held-key.ts';
 import type { Script } from './scripts.ts';
-import { slotKey, tagOf } from './slots.ts';
+import { slotKey, slotOf, tagOf } from './slots.ts';
 
 const SLOTS = 16_384;
 /** Slots of one call where all lie on one node: an empty one costs Redis two microseconds. */
@@ -61,4 +61,23 @@ export async function* walkSlots(
     if (found.length > 0) yield found;
     open = next;
   }
+}
+
+/** Slots that have headers, by a SCAN of each node for the names of their hashes; in groups as `slotGroups` gives them. */
+export async function usedSlotGroups(access: Access, slotOfEachNode: readonly number[]): Promise<number[][]> {
+  const used = new Set<number>();
+  for (const node of slotOfEachNode) {
+    let cursor = '0';
+    do {
+      const args = ['SCAN', cursor, 'MATCH', 'mqkv:{???}*', 'COUNT', '10000', 'TYPE', 'hash'];
+      const [next, names] = itemsOf(await access.call(node, args, { isRead: true }));
+      for (const name of itemsOf(names)) used.add(slotOf(textOf(name)));
+      cursor = textOf(next);
+    } while (cursor !== '0');
+  }
+  const slots = [...used].sort((a, b) => a - b);
+  const size = access.isCluster ? 1 : SLOTS_AT_ONCE;
+  return Array.from({ length: Math.ceil(slots.length / size) }, (_, i) =>
+    slots.slice(i * size, i * size + size),
+  );
 }
