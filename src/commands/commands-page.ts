@@ -49,8 +49,9 @@ says that it only reads, and is refused if it writes.
 - **refused**: answered with an error that tells the reason.
 
 Bounds: a command that is executed by the script and cannot be cut into portions takes at most 7,000 arguments. In MULTI and in scripts
-blocking commands do not wait. Scripts on a cluster may use declared keys only. Consumer groups and what was delivered to them stay at
-their site; a stream that other sites change keeps its groups. PFCOUNT's own notes inside a value are no write.
+blocking commands do not wait. Scripts on a cluster may use declared keys only, and no script can FLUSHALL; what a script publishes
+reaches all sites. Consumer groups and what was delivered to them stay at their site; a stream that other sites change keeps its
+groups. PFCOUNT's own notes inside a value are no write.
 
 ${sections.join('\n\n')}
 `;
