@@ -143,6 +143,29 @@ const SCRIPTS = [
   "redis.setresp(3) return tostring(redis.call('lpop','nokey'))",
 ];
 
+/** As libraries have them: a rate limiter, a lock, a queue of jobs, packed state. */
+const LIBRARY_SCRIPTS = [
+  `local now, window, limit = 1000, 60, 2
+redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, now - window)
+local n = redis.call('ZCARD', KEYS[1])
+if n < limit then redis.call('ZADD', KEYS[1], now, ARGV[1]) redis.call('PEXPIRE', KEYS[1], window * 1000) return 1 end
+return 0`,
+  `if redis.call('GET', KEYS[2]) == ARGV[1] then return redis.call('DEL', KEYS[2]) end
+return redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', 30000)`,
+  `local id = redis.call('INCR', KEYS[3])
+local fields = {}
+for i, value in ipairs(ARGV) do fields[#fields + 1] = 'f' .. i fields[#fields + 1] = value end
+redis.call('HMSET', 'job:' .. id, unpack(fields))
+redis.call('LPUSH', KEYS[4], id)
+redis.call('XADD', KEYS[5], '5-' .. id, 'event', 'added', 'id', id)
+return {id, redis.call('RPOPLPUSH', KEYS[4], KEYS[4]), redis.call('HGETALL', 'job:' .. id)}`,
+  `local state = cjson.decode(redis.call('GET', KEYS[6]) or '{"n":0}')
+state.n = state.n + 1
+redis.call('SET', KEYS[6], cjson.encode(state))
+redis.call('APPEND', KEYS[7], cmsgpack.pack({ARGV[1], state.n}))
+return {redis.sha1hex(ARGV[1]), struct.pack('>I2', state.n), bit.tohex(state.n, 4)}`,
+];
+
 const READ_ONLY_SCRIPTS = [
   "return redis.call('set','x','1')",
   "return redis.pcall('set','x','1')",
@@ -166,6 +189,11 @@ const WAYS = [
 describe.skipIf(skip)(`EVAL ${skip || ''}`, () => {
   it.each(SCRIPTS)('%j', async (text) => {
     await both(['EVAL', text, '2', 'str', 'h', 'x', 'y']);
+  });
+
+  it.each(LIBRARY_SCRIPTS)('%j', async (text) => {
+    const keys = ['window', 'lock', 'ids', 'jobs', 'events', 'state', 'packed'];
+    for (const arg of ['a', 'a', 'b', 'c', 'c']) await both(['EVAL', text, '7', ...keys, arg, 'more']);
   });
 
   it.each(READ_ONLY_SCRIPTS)('EVAL_RO %j', async (text) => {

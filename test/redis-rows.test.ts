@@ -1,87 +1,30 @@
-// Every write command without a rule of its own for fields, and EVAL, through the write script beside a plain Redis.
+// Every write command without a rule of its own for fields through the write script: replies, data, versions, other sites.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { below, type Random, seededRandom } from '../src/base/index.ts';
-import { type Broker, openControl, type RedisControl, requireBroker, startRedis } from './brokers/index.ts';
-import { FarRedis, keysIn, ScriptedRedis, shown, told } from './redis-rows.ts';
+import { requireBroker } from './brokers/index.ts';
+import { Trio } from './redis-trio.ts';
 
 const { skip } = requireBroker('redis-server');
 
-let servers: readonly Broker[] = [];
-let scripted: ScriptedRedis;
-let plain: RedisControl;
-let far: FarRedis;
-/** RESP2, to look at what lies there. */
-let views: readonly [scripted: RedisControl, plain: RedisControl];
+let trio: Trio;
 
 beforeAll(async () => {
-  if (skip !== false) return;
-  servers = [await startRedis(), await startRedis(), await startRedis()];
-  views = [openControl(servers[0].port), openControl(servers[1].port)];
-  far = await FarRedis.open(servers[0].port, servers[2].port);
+  if (skip === false) trio = await Trio.open();
 });
 
-afterAll(async () => {
-  for (const view of views ?? []) view.close();
-  await far?.close();
-  for (const server of servers) await server.stop();
-});
-
-async function begin(protocol: 2 | 3): Promise<void> {
-  scripted = await ScriptedRedis.open(servers[0].port, protocol === 3 ? 'm3' : 'm');
-  plain = openControl(servers[1].port);
-  await plain.call('HELLO', protocol);
-  await plain.call('FLUSHALL');
-  await far.control.call('FLUSHALL');
-}
-
-function end(): void {
-  scripted.control.close();
-  plain.close();
-}
-
-/** The boundary just above a version: where a key has a TTL, its header may hold nothing else of it. */
-function above(version: string): string {
-  return version.slice(0, 16) + (Number.parseInt(version.slice(16), 16) + 1).toString(16).padStart(8, '0');
-}
+afterAll(() => trio?.close());
 
 function words(line: string): string[] {
   return (line.match(/"[^"]*"|\S+/g) ?? []).map((word) => word.replace(/^"|"$/g, ''));
 }
 
-async function snapshot(control: RedisControl): Promise<Map<string, string>> {
-  const held = new Map<string, string>();
-  for (const key of await keysIn(control)) held.set(key, JSON.stringify(await shown(control, key)));
-  return held;
-}
-
-/** Runs a command on both; `same`: replies are compared. Whatever changed has a newer version, and another site shows the same then. */
-async function both(args: readonly string[], same = true): Promise<unknown> {
-  const before = await snapshot(views[0]);
-  const { reply, version, touched } = await scripted.run(args);
-  const expected = told(await plain.reply(...args));
-  if (same) expect(reply, args.join(' ')).toEqual(expected);
-  const after = await snapshot(views[0]);
-  expect(after, args.join(' ')).toEqual(await snapshot(views[1]));
-  for (const key of new Set([...before.keys(), ...after.keys()])) {
-    if (before.get(key) === after.get(key)) continue;
-    expect(version, `${args.join(' ')} changes ${key}`).not.toBe('');
-    expect(touched, args.join(' ')).toContain(key);
-    expect(await scripted.header(key), `${args.join(' ')}: ${key}`).toMatch(
-      new RegExp(`${version}|${above(version)}`),
-    );
-  }
-  if (version !== '') await far.take([...before.keys(), ...after.keys()]);
-  expect(await snapshot(far.control), `${args.join(' ')} at the other site`).toEqual(after);
-  return reply;
-}
-
 async function all(script: string): Promise<void> {
-  for (const line of script.split('\n').map((text) => text.trim())) if (line !== '') await both(words(line));
+  for (const line of script.split('\n').map((text) => text.trim()))
+    if (line !== '') await trio.run(words(line));
 }
 
 describe.skipIf(skip).each([2, 3] as const)(`commands on whole keys, RESP%i ${skip || ''}`, (protocol) => {
-  beforeEach(() => begin(protocol));
-  afterEach(end);
+  beforeEach(() => trio.begin(protocol));
+  afterEach(() => trio.end());
 
   it('lists', async () => {
     await all(`
@@ -153,9 +96,9 @@ describe.skipIf(skip).each([2, 3] as const)(`commands on whole keys, RESP%i ${sk
 
   it('long pushes', async () => {
     const elements = Array.from({ length: 9000 }, (_, i) => `e${i}`);
-    expect(await both(['RPUSH', 'l', ...elements])).toBe(9000);
-    expect(await both(['LPUSH', 'l', ...elements])).toBe(18_000);
-    expect(await both(['PFADD', 'h', ...elements])).toBe(1);
+    expect(await trio.run(['RPUSH', 'l', ...elements])).toBe(9000);
+    expect(await trio.run(['LPUSH', 'l', ...elements])).toBe(18_000);
+    expect(await trio.run(['PFADD', 'h', ...elements])).toBe(1);
   });
 
   it('streams', async () => {
@@ -189,7 +132,7 @@ describe.skipIf(skip).each([2, 3] as const)(`commands on whole keys, RESP%i ${sk
 
   it('consumer groups leave no version', async () => {
     await all('XADD s 1-0 f v\nXADD s 2-0 f v');
-    const header = await scripted.header('s');
+    const header = await trio.scripted.header('s');
     await all(`
       XGROUP CREATE s g 0
       XGROUP CREATECONSUMER s g c
@@ -203,7 +146,7 @@ describe.skipIf(skip).each([2, 3] as const)(`commands on whole keys, RESP%i ${sk
       XGROUP SETID s g 0
       XGROUP DELCONSUMER s g c
     `);
-    expect(await scripted.header('s')).toBe(header);
+    expect(await trio.scripted.header('s')).toBe(header);
   });
 
   it('bitmaps', async () => {
@@ -254,9 +197,9 @@ describe.skipIf(skip).each([2, 3] as const)(`commands on whole keys, RESP%i ${sk
       PFADD s a
       PFMERGE m s
     `);
-    const bytes = await scripted.control.call('GET', 'm');
-    await scripted.control.call('PFCOUNT', 'm');
-    expect(await scripted.control.call('GET', 'm')).toBe(bytes);
+    const bytes = await trio.scripted.control.call('GET', 'm');
+    await trio.scripted.control.call('PFCOUNT', 'm');
+    expect(await trio.scripted.control.call('GET', 'm')).toBe(bytes);
   });
 
   it('places', async () => {
@@ -301,18 +244,27 @@ describe.skipIf(skip).each([2, 3] as const)(`commands on whole keys, RESP%i ${sk
   it('RESTORE', async () => {
     await all('RPUSH l a b\nHSET h f v g w\nZADD z 1 a\nXADD s 1-1 a b\nSADD u m\nSET t v');
     for (const key of ['l', 'h', 'z', 's', 'u', 't']) {
-      const dump = await plain.reply('DUMP', key);
+      const dump = await trio.plain.reply('DUMP', key);
       const bytes = dump.kind === 'bulk' ? dump.bytes.toString('latin1') : '';
-      await both(['RESTORE', `${key}2`, '0', bytes]);
-      await both(['RESTORE', `${key}2`, '0', bytes]);
-      await both(['RESTORE', `${key}2`, '100000', bytes, 'REPLACE']);
-      await both(['RESTORE', 'r', String(Date.now() + 50_000), bytes, 'ABSTTL', 'REPLACE', 'IDLETIME', '5']);
-      await both(['RESTORE', 'r', '0', bytes, 'REPLACE', 'FREQ', '5']);
-      await both(['RESTORE', 'r', '-1', bytes, 'REPLACE']);
-      await both(['RESTORE', 'r', 'x', bytes, 'REPLACE']);
-      await both(['RESTORE', 'r', '0', bytes, 'NOSUCH']);
-      await both(['RESTORE', 'r', '0', `${bytes}x`, 'REPLACE']);
-      await both(['RESTORE', 'r', '1', bytes, 'ABSTTL', 'REPLACE']);
+      await trio.run(['RESTORE', `${key}2`, '0', bytes]);
+      await trio.run(['RESTORE', `${key}2`, '0', bytes]);
+      await trio.run(['RESTORE', `${key}2`, '100000', bytes, 'REPLACE']);
+      await trio.run([
+        'RESTORE',
+        'r',
+        String(Date.now() + 50_000),
+        bytes,
+        'ABSTTL',
+        'REPLACE',
+        'IDLETIME',
+        '5',
+      ]);
+      await trio.run(['RESTORE', 'r', '0', bytes, 'REPLACE', 'FREQ', '5']);
+      await trio.run(['RESTORE', 'r', '-1', bytes, 'REPLACE']);
+      await trio.run(['RESTORE', 'r', 'x', bytes, 'REPLACE']);
+      await trio.run(['RESTORE', 'r', '0', bytes, 'NOSUCH']);
+      await trio.run(['RESTORE', 'r', '0', `${bytes}x`, 'REPLACE']);
+      await trio.run(['RESTORE', 'r', '1', bytes, 'ABSTTL', 'REPLACE']);
     }
   });
 
@@ -332,72 +284,11 @@ describe.skipIf(skip).each([2, 3] as const)(`commands on whole keys, RESP%i ${sk
     `);
   });
 
-  it('random commands on few keys of changing types', async () => {
-    const random = seededRandom(40 + protocol);
-    const changed = new Set<string>();
-    for (let i = 0; i < 1200; i++) {
-      const args = randomCommand(random);
-      const reply = await both(args);
-      if (typeof reply !== 'string' || !reply.startsWith('-')) changed.add(args[0]);
-    }
-    for (const [name] of COMMANDS) expect(changed, name).toContain(name);
-  });
-
   it('refuses what has no meaning', async () => {
     for (const line of ['RESTORE-ASKING k 0 x', 'FCALL f 0', 'PFDEBUG GETREG h', 'MIGRATE h 1 k 0 9']) {
-      const { reply, version } = await scripted.run(words(line), []);
+      const { reply, version } = await trio.scripted.run(words(line), []);
       expect(reply, line).toMatch(/^-ERR [A-Z-]+ is refused: /);
       expect(version).toBe('');
     }
   });
 });
-
-/** Commands with what stands for a key (k; h: of a HyperLogLog), an element (e), a number (n), an id (i). */
-const COMMANDS: readonly (readonly [string, string])[] = [
-  ['RPUSH', 'k e e'],
-  ['LPUSH', 'k e'],
-  ['LPOP', 'k'],
-  ['RPOP', 'k n'],
-  ['LREM', 'k n e'],
-  ['LSET', 'k 0 e'],
-  ['LTRIM', 'k n -1'],
-  ['LINSERT', 'k AFTER e e'],
-  ['LMOVE', 'k k LEFT RIGHT'],
-  ['BRPOP', 'k 0.01'],
-  ['LMPOP', '2 k k LEFT COUNT 2'],
-  ['XADD', 'k MAXLEN 4 i f e'],
-  ['XADD', 'k i f e'],
-  ['XTRIM', 'k MAXLEN n'],
-  ['XDEL', 'k i'],
-  ['SETBIT', 'k n 1'],
-  ['BITFIELD', 'k INCRBY u4 n 3'],
-  ['BITOP', 'OR k k k'],
-  ['PFADD', 'h e'],
-  ['PFMERGE', 'h h'],
-  ['GEOADD', 'k n n e'],
-  ['GEOSEARCHSTORE', 'k k FROMLONLAT 0 0 BYRADIUS 5000 km'],
-  ['SORT', 'k ALPHA STORE k'],
-  ['ZADD', 'k n e'],
-  ['BZPOPMIN', 'k 0.01'],
-  ['SADD', 'k e'],
-  ['HSET', 'k e e'],
-  ['INCR', 'k'],
-  ['SET', 'k e'],
-  ['DEL', 'k'],
-  ['COPY', 'k k REPLACE'],
-  ['RENAME', 'k k'],
-  ['EXPIRE', 'k 1000'],
-  ['PERSIST', 'k'],
-];
-
-function randomCommand(random: Random): string[] {
-  const [name, shape] = COMMANDS[below(random, COMMANDS.length)];
-  const word = (letter: string): string => {
-    if (letter === 'k') return 'abcd'.charAt(below(random, 4));
-    if (letter === 'h') return 'pq'.charAt(below(random, 2));
-    if (letter === 'e') return `e${below(random, 4)}`;
-    if (letter === 'n') return String(below(random, 9));
-    return letter === 'i' ? `${1 + below(random, 60)}-0` : letter;
-  };
-  return [name, ...shape.split(' ').map(word)];
-}

@@ -262,6 +262,9 @@ local function run(text, argv, only_reads)
   if flags and only_reads and not flags['no-writes'] then
     return { err = 'ERR Can not execute a script with write flag using *_ro command.' }
   end
+  if flags and flags['no-cluster'] and CLUSTER then
+    return { err = "ERR Can not run script on cluster, 'no-cluster' flag is set." }
+  end
   local chunk, failure = LOADSTRING(PROLOGUE .. body, '@user_script')
   if not chunk then return { err = 'ERR Error compiling script (new function): ' .. failure } end
   local outer, was_resp3 = script, RESP3
