@@ -109,7 +109,7 @@ export const SCRIPT_UNITS_MAX = 512;
 export const SCRIPT_BYTES_MAX = 1024 * 1024;
 /** Units: ms. How long the near cache believes that a key is absent: a slot that moves meanwhile takes the news of it along. */
 export const CACHE_MISSING_MS = 1_000;
-/** Units: ms. The longest that a read waits for a value to expire in the store too, instead of reading it once more: as long as its load took, so no longer than another one would. */
+/** Units: ms. The longest that a read waits for a value to expire in the store too, instead of reading it once more: as long as a slow round trip. */
 export const CACHE_SETTLE_MS_MAX = 100;
 /** Units: bytes of requests that wait for a Redis node (at most 2 s, DESIGN 5); beyond it commands are answered UNAVAILABLE at once. */
 export const ROUTER_WAITING_BYTES_MAX = 256 * 1024 * 1024;

@@ -33,10 +33,14 @@ class PlayedSource implements CacheSource {
   closed = false;
   readonly asked: Asked[] = [];
   read(key: Latin1, done: (read: CacheRead | undefined) => void): void {
+    const askedAt = now;
     this.asked.push({
       key,
-      answer: (value, ttlMs = -1, isTorn = false) =>
-        done({ value: value === null ? null : bytesOf(value), ttlMs, isTorn }),
+      answer: (value, ttlMs = -1, isTorn = false) => {
+        const until = ttlMs < 0 ? Number.POSITIVE_INFINITY : askedAt + ttlMs;
+        const goneAt = ttlMs < 0 ? Number.POSITIVE_INFINITY : now + ttlMs + 1;
+        done({ value: value === null ? null : bytesOf(value), until, goneAt, isTorn });
+      },
       fail: () => done(undefined),
     });
   }

@@ -12,7 +12,6 @@ import {
   type Latin1,
   type Random,
 } from '../base/index.ts';
-import type { Life } from './generation.ts';
 import { Kept } from './kept.ts';
 import type { FoundValue } from './small-values.ts';
 import type { CacheRead, CacheSource } from './source.ts';
@@ -194,7 +193,7 @@ class OpenNearCache implements NearCache {
   }
 
   /**
-   * The time left in which a value just expired here may still live in the store, by as much as its load took. Reading then would
+   * The time left in which a value just expired here may still live in the store, as far as the clocks are known. Reading then would
    * only find the old value for a moment: the one read waits for it to be gone, so that an expiry costs one. Units: ms.
    */
   #settleMs(key: Latin1): number {
@@ -205,9 +204,8 @@ class OpenNearCache implements NearCache {
   #load(key: Latin1, load: Load, settle: (cached: Cached) => void): void {
     this.#reads++;
     load.isSent = true;
-    const sentAt = this.#clock.now();
     this.#source.read(key, (read) => {
-      if (load.isCurrent && read !== undefined) this.#keep(bytesOf(key), read, sentAt);
+      if (load.isCurrent && read !== undefined) this.#keep(bytesOf(key), read);
       this.#forget(key, load);
       settle(read?.value);
     });
@@ -217,18 +215,11 @@ class OpenNearCache implements NearCache {
     if (this.#loads.get(key) === load) this.#loads.delete(key);
   }
 
-  #keep(key: Buffer, read: CacheRead, sentAt: number): void {
-    if (read.isTorn) this.#kept.remove(key);
-    else this.#kept.put(key, read.value, this.#lifeOf(read, sentAt));
-  }
-
-  /** C2: the store counted the TTL after the request was sent and before its answer came. */
-  #lifeOf({ value, ttlMs }: CacheRead, sentAt: number): Life {
-    if (ttlMs < 0)
-      return { until: value === null ? sentAt + CACHE_MISSING_MS : Number.POSITIVE_INFINITY, slackMs: 0 };
-    const tookMs = this.#clock.now() - sentAt;
-    // The clock is in whole ms: + 1.
-    return { until: sentAt + ttlMs, slackMs: tookMs >= 0 && tookMs < CACHE_SETTLE_MS_MAX ? tookMs + 1 : 0 };
+  #keep(key: Buffer, { value, until, goneAt, isTorn }: CacheRead): void {
+    if (isTorn) this.#kept.remove(key);
+    else if (value === null)
+      this.#kept.put(key, null, { until: this.#clock.now() + CACHE_MISSING_MS, slackMs: 0 });
+    else this.#kept.put(key, value, { until, slackMs: slackOf(until, goneAt) });
   }
 
   #changed(key: Latin1 | undefined): void {
@@ -237,6 +228,12 @@ class OpenNearCache implements NearCache {
     if (key === undefined) this.clear();
     else this.#kept.remove(bytesOf(key));
   }
+}
+
+/** Units: ms, whole; 0: too long to wait for. */
+function slackOf(until: number, goneAt: number): number {
+  const slackMs = Math.ceil(goneAt - until);
+  return slackMs <= CACHE_SETTLE_MS_MAX ? slackMs : 0;
 }
 
 /** Opens a near cache over a source. */

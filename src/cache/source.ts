@@ -5,8 +5,10 @@ import type { Latin1 } from '../base/index.ts';
 export interface CacheRead {
   /** null: the key shows nothing. Owns: whoever is told, not to be changed. */
   readonly value: Buffer | null;
-  /** Units: ms until the value expires; -1: never. */
-  readonly ttlMs: number;
+  /** The value surely lives before it. Units: Unix ms of the cache's clock; Infinity: it does not expire. */
+  readonly until: number;
+  /** It is surely gone from then on. */
+  readonly goneAt: number;
   /** The key was written while it was read: the value was right then, but must not be kept. */
   readonly isTorn: boolean;
 }

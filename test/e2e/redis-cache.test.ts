@@ -14,6 +14,9 @@ import { type MqkvProcess, startMqkv } from './mqkv.ts';
 import { clientOf } from './workload.ts';
 
 const { skip } = requireBroker('redis-server');
+/** Units: ms. A write and a read that take longer tell of a machine that is busy with something else. */
+const STILL_MS = 250;
+
 const closers: (() => Promise<unknown> | void)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
@@ -160,22 +163,23 @@ describe.skipIf(skip)('the near cache', () => {
       isOver = true;
     });
     await eventually('every connection reads', () => reads > 5_000);
-    const rounds = 8;
+    const rounds = 12;
     const perExpiry: number[] = [];
     for (let round = 0; round < rounds; round++) {
       const before = await getsOf(direct);
       const at = Number(await direct.call('PEXPIRETIME', 'hot'));
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, at - Date.now())));
+      const since = Date.now();
       await writer.set('hot', String(round), 'PX', periodMs);
       const shown = await writer.get('hot');
       const gets = (await getsOf(direct)) - before;
-      // On a machine that stood still for the whole period the value has expired once more: no such round counts.
-      if (shown === String(round)) perExpiry.push(gets);
+      // On a machine that stands still the key is not rewritten at its expiry but much later: no such round counts.
+      if (shown === String(round) && Date.now() - since < STILL_MS) perExpiry.push(gets);
     }
     isOver = true;
     await Promise.all(reading);
     expect(reads).toBeGreaterThan(20_000);
-    expect(perExpiry.length).toBeGreaterThanOrEqual(rounds / 2);
+    expect(perExpiry.length).toBeGreaterThanOrEqual(3);
     expect(Math.max(...perExpiry), perExpiry.join()).toBeLessThanOrEqual(2);
   }, 90_000);
 });

@@ -55,14 +55,19 @@ describe.skipIf(skip)('tracked reads', () => {
     });
   }
 
+  const forever = { until: Number.POSITIVE_INFINITY, goneAt: Number.POSITIVE_INFINITY };
+
   it('reads values, absent keys and TTLs, and leaves other types to others', async () => {
     await control.call('SET', Buffer.from('\xff\r\n', 'latin1'), Buffer.from('v\r\n\0', 'latin1'));
-    expect(await read('\xff\r\n')).toEqual({ value: 'v\r\n\0', ttlMs: -1, isTorn: false });
-    expect(await read('none')).toEqual({ value: null, ttlMs: -1, isTorn: false });
+    expect(await read('\xff\r\n')).toEqual({ value: 'v\r\n\0', ...forever, isTorn: false });
+    expect(await read('none')).toEqual({ value: null, ...forever, isTorn: false });
     await control.call('SET', 'k', '', 'PX', 50_000);
     const found = await read('k');
     expect(found).toMatchObject({ value: '', isTorn: false });
-    expect(found?.ttlMs).toBeGreaterThan(45_000);
+    const at = Number(await control.call('PEXPIRETIME', 'k'));
+    expect(found?.until).toBeLessThanOrEqual(at);
+    expect(found?.goneAt).toBeGreaterThan(at);
+    expect((found?.goneAt ?? 0) - (found?.until ?? 0)).toBeLessThan(1_000);
     await control.call('HSET', 'h', 'f', 'v');
     expect(await read('h')).toBe(undefined);
   });

@@ -1,11 +1,13 @@
 // Reads of strings for the near cache, on links of their own on which Redis also tells of every later change of what was read.
 //
-// 1. GET and PTTL go by one link per node, and so do the invalidations: what is told before an answer happened before it.
+// 1. GET, PTTL and TIME go by one link per node, and so do the invalidations: what is told before an answer happened before it.
 // 2. Nothing is read by a link before CLIENT TRACKING is on; when a link or node is lost, anything may have changed.
-// 3. An invalidation between the two replies: the value was written meanwhile. No transaction is needed.
+// 3. An invalidation between the replies: the value was written meanwhile. No transaction is needed.
+// 4. TIME, asked with each read, tells when a TTL ends by our clock (clock-offset.ts).
 import type { Clock, Latin1, Timer } from '../../base/index.ts';
 import { bytesOf } from '../../base/index.ts';
 import { encodeCommand, type Reply } from '../../resp/index.ts';
+import { ClockOffset } from './clock-offset.ts';
 import { slotOf } from './slots.ts';
 import type { Node, Topology } from './topology/index.ts';
 import type { Link, ReplySink } from './upstream/index.ts';
@@ -14,8 +16,10 @@ import type { Link, ReplySink } from './upstream/index.ts';
 export interface TrackedRead {
   /** null: the key shows nothing. Owns: a view of what the socket read; copy to keep it. */
   readonly value: Buffer | null;
-  /** Units: ms; -1: no expiry. */
-  readonly ttlMs: number;
+  /** The value surely lives before it, by our clock. Units: Unix ms; Infinity: it does not expire. */
+  readonly until: number;
+  /** It is surely gone from then on; so near to `until` as the quickest of the last round trips lets us know. */
+  readonly goneAt: number;
   /** The key was written while it was read. */
   readonly isTorn: boolean;
 }
@@ -35,7 +39,15 @@ const CHECK_MS = 200;
 const HANG_TIMEOUT_MS = 1_000;
 const COLON = 58;
 const DOLLAR = 36;
+const UNDERSCORE = 95;
 const CRLF_BYTES = 2;
+const TIME = encodeCommand(['TIME']);
+const READ_REPLIES = 3;
+
+interface TrackedLink {
+  readonly link: Link;
+  readonly offset: ClockOffset;
+}
 
 /** Opens tracked reads over the nodes of a store. Does not close the topology. */
 export function openTrackedReads(options: {
@@ -48,7 +60,8 @@ export function openTrackedReads(options: {
 class OpenTrackedReads implements TrackedReads {
   onChange: ((key: Latin1 | undefined) => void) | undefined;
   readonly #topology: Pick<Topology, 'nodeOf' | 'nodes' | 'isCluster'>;
-  readonly #links = new Map<Node, Link>();
+  readonly #clock: Clock;
+  readonly #links = new Map<Node, TrackedLink>();
   /** Reads under way, by key: an invalidation tears them. The cache has at most one of a key; after a write, two. */
   readonly #reading = new Map<Latin1, Set<Reading>>();
   readonly #timer: Timer;
@@ -56,15 +69,16 @@ class OpenTrackedReads implements TrackedReads {
 
   constructor(topology: Pick<Topology, 'nodeOf' | 'nodes' | 'isCluster'>, clock: Clock) {
     this.#topology = topology;
+    this.#clock = clock;
     this.#timer = clock.every(CHECK_MS, () => this.#check());
     this.#check();
   }
 
   read(key: Latin1, done: (read: TrackedRead | undefined) => void): void {
-    const link = this.#linkOf(key);
-    if (link === undefined || link.state !== 'ready') return done(undefined);
+    const tracked = this.#linkOf(key);
+    if (tracked === undefined || tracked.link.state !== 'ready') return done(undefined);
     const held = this.#reading.get(key) ?? new Set();
-    const reading = new Reading((read) => {
+    const reading = new Reading({ clock: this.#clock, offset: tracked.offset }, (read) => {
       held.delete(reading);
       if (held.size === 0) this.#reading.delete(key);
       done(read);
@@ -72,24 +86,24 @@ class OpenTrackedReads implements TrackedReads {
     held.add(reading);
     this.#reading.set(key, held);
     const name = bytesOf(key);
-    const bytes = Buffer.concat([encodeCommand(['GET', name]), encodeCommand(['PTTL', name])]);
-    return link.forward(bytes, 2, reading);
+    const bytes = Buffer.concat([encodeCommand(['GET', name]), encodeCommand(['PTTL', name]), TIME]);
+    return tracked.link.forward(bytes, READ_REPLIES, reading);
   }
 
   close(): void {
     this.#isClosed = true;
     this.#timer.cancel();
-    for (const link of this.#links.values()) link.close();
+    for (const { link } of this.#links.values()) link.close();
     this.#links.clear();
   }
 
-  #linkOf(key: Latin1): Link | undefined {
+  #linkOf(key: Latin1): TrackedLink | undefined {
     const node = this.#topology.nodeOf(this.#topology.isCluster ? slotOf(key) : 0);
     if (node === undefined || this.#isClosed) return undefined;
     return this.#links.get(node) ?? this.#open(node);
   }
 
-  #open(node: Node): Link {
+  #open(node: Node): TrackedLink {
     const link = node.dedicated(3, {
       hangTimeoutMs: HANG_TIMEOUT_MS,
       // NOLOOP: a read that finds an expired key removes it there; that is no news for whoever read it.
@@ -102,8 +116,9 @@ class OpenTrackedReads implements TrackedReads {
     link.onState = (state) => {
       if (state === 'down' || state === 'closed') this.onChange?.(undefined);
     };
-    this.#links.set(node, link);
-    return link;
+    const tracked = { link, offset: new ClockOffset() };
+    this.#links.set(node, tracked);
+    return tracked;
   }
 
   #heard(reply: Reply): void {
@@ -131,9 +146,10 @@ class OpenTrackedReads implements TrackedReads {
   #check(): void {
     const present = new Set(this.#topology.nodes);
     for (const node of present) if (!this.#links.has(node)) this.#open(node);
-    for (const [node, link] of this.#links) {
+    for (const [node, { link, offset }] of this.#links) {
       if (present.has(node)) {
-        if (link.state === 'ready' && link.pending === 0) link.call(['PING']).catch(() => {});
+        if (link.state === 'ready' && link.pending === 0)
+          link.forward(TIME, 1, new TimeReply({ clock: this.#clock, offset }));
         continue;
       }
       this.#links.delete(node);
@@ -142,14 +158,41 @@ class OpenTrackedReads implements TrackedReads {
   }
 }
 
-/** The replies to GET and PTTL of one key. */
+interface Timing {
+  readonly clock: Clock;
+  readonly offset: ClockOffset;
+}
+
+/** The reply to TIME alone: a sign of life. */
+class TimeReply implements ReplySink {
+  readonly #timing: Timing;
+  readonly #askedAt: number;
+
+  constructor(timing: Timing) {
+    this.#timing = timing;
+    this.#askedAt = timing.clock.now();
+  }
+
+  replies(bytes: Buffer): void {
+    noteTime(this.#timing, this.#askedAt, bytes);
+  }
+
+  failed(): void {}
+}
+
+/** The replies to GET, PTTL and TIME of one key. */
 class Reading implements ReplySink {
   #value: Buffer | null | undefined;
+  #ttlMs = 0;
   #come = 0;
   #isTorn = false;
+  readonly #timing: Timing;
+  readonly #askedAt: number;
   readonly #done: (read: TrackedRead | undefined) => void;
 
-  constructor(done: (read: TrackedRead | undefined) => void) {
+  constructor(timing: Timing, done: (read: TrackedRead | undefined) => void) {
+    this.#timing = timing;
+    this.#askedAt = timing.clock.now();
     this.#done = done;
   }
 
@@ -161,43 +204,57 @@ class Reading implements ReplySink {
   replies(bytes: Buffer, count: number): void {
     let at = 0;
     for (let i = 0; i < count; i++) {
-      const end = bytes[at] === DOLLAR ? bulkEnd(bytes, at) : bytes.indexOf(10, at) + 1;
-      this.#take(bytes, at, end);
+      this.#come++;
+      // TIME is an array, and the last.
+      const end = this.#come === READ_REPLIES ? bytes.length : replyEnd(bytes, at);
+      this.#take(bytes.subarray(at, end));
       at = end;
     }
   }
 
   failed(): void {
-    this.#come = 2;
     this.#done(undefined);
   }
 
-  #take(bytes: Buffer, at: number, end: number): void {
-    this.#come++;
-    if (this.#come === 1) {
-      this.#value = valueOf(bytes, at, end);
-      return;
-    }
-    const ttlMs = bytes[at] === COLON ? Number(bytes.toString('latin1', at + 1, end - CRLF_BYTES)) : 0;
-    const value = this.#value;
-    // -2 behind a value: it expired between the two.
-    const isTorn = this.#isTorn || (value !== null && ttlMs === -2);
-    this.#done(value === undefined ? undefined : { value, ttlMs: Math.max(ttlMs, -1), isTorn });
+  #take(reply: Buffer): void {
+    if (this.#come === 1) this.#value = valueOf(reply);
+    else if (this.#come === 2) this.#ttlMs = reply[0] === COLON ? Number(reply.toString('latin1', 1)) : 0;
+    else this.#done(this.#read(noteTime(this.#timing, this.#askedAt, reply)));
   }
+
+  #read(time: number): TrackedRead | undefined {
+    const value = this.#value;
+    if (value === undefined || Number.isNaN(time)) return undefined;
+    // -2 behind a value: it expired between the two.
+    const isTorn = this.#isTorn || (value !== null && this.#ttlMs === -2);
+    const forever = { until: Number.POSITIVE_INFINITY, goneAt: Number.POSITIVE_INFINITY };
+    if (this.#ttlMs < 0) return { value, isTorn, ...forever };
+    // PTTL may have been counted from the ms before that of TIME; Redis removes the key in the ms after its expiry.
+    const at = Math.floor(time) + this.#ttlMs;
+    const { least, most } = this.#timing.offset;
+    return { value, isTorn, until: at - 1 - most, goneAt: at + 1 - least };
+  }
+}
+
+/** Notes a reply to TIME. Result: its time, Unix ms; NaN: it is an error. */
+function noteTime({ clock, offset }: Timing, askedAt: number, reply: Buffer): number {
+  const [, , seconds, , microseconds] = reply.toString('latin1').split('\r\n');
+  const time = Number(seconds) * 1000 + Number(microseconds) / 1000;
+  if (!Number.isNaN(time)) offset.note(askedAt, time, clock.now());
+  return time;
+}
+
+/** Behind a bulk or a line. */
+function replyEnd(bytes: Buffer, at: number): number {
+  const start = bytes.indexOf(10, at) + 1;
+  if (bytes[at] !== DOLLAR) return start;
+  return start + Number(bytes.toString('latin1', at + 1, start - CRLF_BYTES)) + CRLF_BYTES;
 }
 
 /** undefined: an error (another type, MOVED, LOADING …). */
-function valueOf(bytes: Buffer, at: number, end: number): Buffer | null | undefined {
-  if (bytes[at] === DOLLAR) {
-    const start = bytes.indexOf(10, at) + 1;
-    return bytes.subarray(start, end - CRLF_BYTES);
-  }
-  return bytes[at] === 95 ? null : undefined;
-}
-
-function bulkEnd(bytes: Buffer, at: number): number {
-  const start = bytes.indexOf(10, at) + 1;
-  return start + Number(bytes.toString('latin1', at + 1, start - CRLF_BYTES)) + CRLF_BYTES;
+function valueOf(reply: Buffer): Buffer | null | undefined {
+  if (reply[0] === DOLLAR) return reply.subarray(reply.indexOf(10) + 1, reply.length - CRLF_BYTES);
+  return reply[0] === UNDERSCORE ? null : undefined;
 }
 
 function isBulk(reply: Reply | undefined, text: string): boolean {
