@@ -1,4 +1,7 @@
 // A Redis Cluster of real redis-server processes on loopback: started, resharded under load, its nodes killed.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { testCertificate, testKey } from '../../src/server/test-certificate.ts';
 import { flagsOf } from './redis-flags.ts';
 import { openControl, type RedisControl } from './redis-control.ts';
 import { eventually, freePorts } from './ports.ts';
@@ -13,11 +16,15 @@ export interface RedisClusterOptions {
   readonly replicas?: number;
   /** More arguments for every node, e.g. `--requirepass x` as two. */
   readonly flags?: readonly string[];
+  /** Each node has a TLS port too (self-signed, for localhost), which it names to clients that come by TLS. */
+  readonly tls?: boolean;
 }
 
 /** One node; `control` is a connection to steer it by. */
 export interface ClusterNode {
   readonly port: number;
+  /** 0: none. */
+  readonly tlsPort: number;
   readonly id: string;
   readonly broker: Broker;
   readonly control: RedisControl;
@@ -58,8 +65,9 @@ interface LiveNode extends ClusterNode {
   alive: boolean;
 }
 
-async function startNode(flags: readonly string[]): Promise<LiveNode> {
-  const [port, busPort] = await freePorts(2);
+async function startNode(flags: readonly string[], isTls: boolean): Promise<LiveNode> {
+  const [port, busPort, free] = await freePorts(3);
+  const tlsPort = isTls ? free : 0;
   const settings = {
     port,
     'cluster-port': busPort,
@@ -75,18 +83,30 @@ async function startNode(flags: readonly string[]): Promise<LiveNode> {
   };
   const broker = await startBroker({
     command: 'redis-server',
-    ports: [port],
-    args: (dir) => [...flagsOf({ ...settings, dir }), ...flags],
+    ports: isTls ? [port, tlsPort] : [port],
+    args: (dir) => [...flagsOf({ ...settings, dir }), ...tlsFlags(dir, tlsPort), ...flags],
   });
   const control = openControl(port);
   await authenticate(control, flags);
-  return { port, busPort, broker, control, id: String(await control.call('CLUSTER', 'MYID')), alive: true };
+  const id = String(await control.call('CLUSTER', 'MYID'));
+  return { port, tlsPort, busPort, broker, control, id, alive: true };
+}
+
+function tlsFlags(dir: string, tlsPort: number): readonly string[] {
+  if (tlsPort === 0) return [];
+  const [key, certificate] = [join(dir, 'key.pem'), join(dir, 'certificate.pem')];
+  writeFileSync(key, testKey);
+  writeFileSync(certificate, testCertificate);
+  const files = { 'tls-key-file': key, 'tls-cert-file': certificate, 'tls-ca-cert-file': certificate };
+  return flagsOf({ 'tls-port': tlsPort, 'tls-auth-clients': 'no', 'tls-cluster': 'yes', ...files });
 }
 
 /** `cluster-node-timeout 1000`: a killed master's replica takes over within some two to three seconds. */
 export async function startRedisCluster(options: RedisClusterOptions): Promise<RedisCluster> {
   const { masters, replicas = 0, flags = [] } = options;
-  const nodes = await Promise.all(Array.from({ length: masters * (1 + replicas) }, () => startNode(flags)));
+  const nodes = await Promise.all(
+    Array.from({ length: masters * (1 + replicas) }, () => startNode(flags, options.tls === true)),
+  );
   const stop = async (): Promise<void> => {
     for (const node of nodes) node.control.close();
     await Promise.all(nodes.map((node) => node.broker.stop()));
@@ -157,7 +177,7 @@ function steering(
       const some =
         keys ?? ((await from.control.call('CLUSTER', 'GETKEYSINSLOT', slot, keysAtOnce)) as string[]);
       if (some.length === 0) return;
-      await from.control.call(...migrate(to.port, some, flags));
+      await from.control.call(...migrate(to.tlsPort || to.port, some, flags));
       if (keys !== undefined) return;
     }
   };

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { MqkvError, silentLogger, systemClock, systemRandom } from '../../src/base/index.ts';
 import { plainReply } from '../../src/resp/index.ts';
+import { testCertificate } from '../../src/server/test-certificate.ts';
 import { openRouter, type Router } from '../../src/store/redis/router.ts';
 import { slotOf, tagOf } from '../../src/store/redis/slots.ts';
 import { openTopology, type Topology } from '../../src/store/redis/topology/index.ts';
@@ -117,6 +118,33 @@ describe.skipIf(skip)('opening a cluster', () => {
     expect(plainReply(await gateway.router.call(slotOf('k'), ['SET', 'k', 'v']))).toBe('OK');
     await expect(opened(cluster, { password: 'wrong' })).rejects.toMatchObject({ code: 'REDIS_AUTH' });
     await expect(opened(cluster)).rejects.toMatchObject({ code: 'REDIS_AUTH' });
+  });
+
+  it('works with TLS, also where slots move', async () => {
+    await using cluster = await startRedisCluster({ masters: 3, tls: true });
+    const url = { ...urlOf(cluster.nodes.map(({ tlsPort }) => tlsPort)), tls: true };
+    const tls = { ca: testCertificate, servername: 'localhost' };
+    const topology = await openTopology(url, { ...around, tls });
+    const router = openRouter(topology, around);
+    try {
+      const slot = slotOf('k');
+      expect(plainReply(await router.call(slot, ['SET', 'k', 'v']))).toBe('OK');
+      const ports = topology.nodes.map(({ name }) => Number(name.split(':')[1])).sort();
+      expect(ports).toEqual(cluster.nodes.map(({ tlsPort }) => tlsPort).sort());
+      const from = cluster.nodes.find((one) => topology.nodeOf(slot)?.name.endsWith(`:${one.tlsPort}`));
+      const to = cluster.nodes.find(({ id }) => id !== from?.id);
+      if (from === undefined || to === undefined) throw new Error('no nodes');
+      await cluster.beginMove(from, to, slot);
+      await cluster.moveKeys(from, to, { slot });
+      expect(plainReply(await router.call(slot, ['GET', 'k'], READ))).toBe('v');
+      await cluster.endMove(from, to, slot);
+      expect(plainReply(await router.call(slot, ['GET', 'k'], READ))).toBe('v');
+      expect(router.refusals.get('ASK')).toBeGreaterThan(0);
+      expect(topology.nodeOf(slot)?.name).toBe(`127.0.0.1:${to.tlsPort}`);
+    } finally {
+      await router.close();
+      await topology.close();
+    }
   });
 
   it('works where nodes announce host names, or nothing at all', async () => {

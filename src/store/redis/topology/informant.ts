@@ -24,6 +24,7 @@ export class Informant {
   #current: { readonly address: HostPort; readonly link: Link } | undefined;
   /** Why the last node asked gave no picture. */
   problem: MqkvError | undefined;
+  #isClosed = false;
 
   constructor(linkTo: (address: HostPort) => Link) {
     this.#linkTo = linkTo;
@@ -38,13 +39,20 @@ export class Informant {
     const rest = candidates.filter((address) => address.host !== last?.host || address.port !== last.port);
     const order = last === undefined ? rest : other ? [...rest, last] : [last, ...rest];
     for (const address of order) {
+      if (this.#isClosed) return undefined;
       const layout = await this.#askOne(address);
       if (layout !== undefined) return layout;
     }
     return undefined;
   }
 
+  /** Nothing is asked any more. Idempotent. */
   close(): void {
+    this.#isClosed = true;
+    this.#drop();
+  }
+
+  #drop(): void {
     this.#current?.link.close();
     this.#current = undefined;
   }
@@ -63,14 +71,14 @@ export class Informant {
     } catch (error) {
       this.problem = link.lastError ?? new MqkvError('UNAVAILABLE', messageOf(error));
     }
-    this.close();
+    this.#drop();
     return undefined;
   }
 
   #linkFor(address: HostPort): Link {
     const current = this.#current;
     if (current?.address === address && current.link.state !== 'closed') return current.link;
-    this.close();
+    this.#drop();
     const link = this.#linkTo(address);
     this.#current = { address, link };
     // Another node knows as much: no second attempt.
