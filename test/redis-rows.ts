@@ -12,7 +12,6 @@ import { storeScripts } from '../src/store/redis/store-scripts.ts';
 import { openTestAccess, type TestAccess } from '../src/store/redis/testing.ts';
 import { openControl, type RedisControl } from './brokers/index.ts';
 
-const ORIGIN = '0000beef';
 const SLOTS = 16_384;
 const VALUE_BYTES_MAX = '536870912';
 
@@ -28,6 +27,8 @@ export interface Ran {
 /** A Redis behind the write script. */
 export class ScriptedRedis {
   readonly control: RedisControl;
+  /** What versions are stamped with. Shape: 8 hex digits. */
+  origin = '0000beef';
   readonly #script: { readonly text: string; readonly sha1: string };
   readonly #flags: string;
 
@@ -84,7 +85,7 @@ export class ScriptedRedis {
 
   #evaluate(unit: readonly string[]): Promise<Reply> {
     const { sha1 } = this.#script;
-    return this.control.reply('EVALSHA', sha1, '0', ORIGIN, this.#flags, VALUE_BYTES_MAX, ...unit);
+    return this.control.reply('EVALSHA', sha1, '0', this.origin, this.#flags, VALUE_BYTES_MAX, ...unit);
   }
 }
 
