@@ -129,8 +129,8 @@ describe.skipIf(skip)('opening a cluster', () => {
     try {
       const slot = slotOf('k');
       expect(plainReply(await router.call(slot, ['SET', 'k', 'v']))).toBe('OK');
-      const ports = topology.nodes.map(({ name }) => Number(name.split(':')[1])).sort();
-      expect(ports).toEqual(cluster.nodes.map(({ tlsPort }) => tlsPort).sort());
+      const ports = topology.nodes.map(({ name }) => Number(name.split(':')[1])).toSorted();
+      expect(ports).toEqual(cluster.nodes.map(({ tlsPort }) => tlsPort).toSorted());
       const from = cluster.nodes.find((one) => topology.nodeOf(slot)?.name.endsWith(`:${one.tlsPort}`));
       const to = cluster.nodes.find(({ id }) => id !== from?.id);
       if (from === undefined || to === undefined) throw new Error('no nodes');

@@ -57,8 +57,8 @@ describe.skipIf(skip)('a cluster of three masters', () => {
     cluster.nodes.find(({ id }) => id !== node.id) ?? node;
 
   it('knows three masters of different origins', () => {
-    expect(topology.nodes.map(({ name }) => name).sort()).toEqual(
-      cluster.nodes.map(({ port }) => `127.0.0.1:${port}`).sort(),
+    expect(topology.nodes.map(({ name }) => name).toSorted()).toEqual(
+      cluster.nodes.map(({ port }) => `127.0.0.1:${port}`).toSorted(),
     );
     expect(new Set(topology.nodes.map(({ origin }) => origin)).size).toBe(3);
   });
@@ -103,7 +103,7 @@ describe.skipIf(skip)('a cluster of three masters', () => {
     expect(await call('{ask}', 'SET', '{ask}3', 'new')).toBe('OK');
     expect(await to.control.call('CLUSTER', 'COUNTKEYSINSLOT', slot)).toBe(2);
     expect(topology.nodeOf(slot)?.name).toBe(`127.0.0.1:${from.port}`);
-    const keys = (await all.keys('{ask}*')).map(String).sort();
+    const keys = (await all.keys('{ask}*')).map(String).toSorted();
     expect(keys).toEqual(['{ask}1', '{ask}2', '{ask}3']);
     expect(new Set(await scanned(all, ['MATCH', '{ask}*']))).toEqual(new Set(keys));
     await cluster.moveKeys(from, to, { slot });

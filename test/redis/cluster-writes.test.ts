@@ -97,8 +97,8 @@ async function check(store: RedisStore, { slot, names, count, value }: Written):
   expect(await ask('HGET', hash, 'f')).toBe(String(count / 2));
   const headers = (await ask('HMGET', slotKey(slot), counter, text, hash)) as (string | null)[];
   for (const header of headers) expect(header).toMatch(/^([a-z]|L|G([^,]*,){8}\d)/);
-  const native = ((await ask('HKEYS', hash)) as string[]).map((field) => `2${field}`).sort();
-  const registers = ((await ask('HKEYS', `${slotKey(slot)}:${hash}`)) as string[]).sort();
+  const native = ((await ask('HKEYS', hash)) as string[]).map((field) => `2${field}`).toSorted();
+  const registers = ((await ask('HKEYS', `${slotKey(slot)}:${hash}`)) as string[]).toSorted();
   expect(registers).toEqual(native);
   const state = await store.stateOf(hash);
   expect(state).toBeDefined();

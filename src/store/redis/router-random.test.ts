@@ -250,7 +250,7 @@ class World {
   #end(): void {
     const from = this.nodes[0].owns ? this.nodes[0] : this.nodes[1];
     const to = from === this.nodes[0] ? this.nodes[1] : this.nodes[0];
-    for (const key of [...from.values.keys()]) moveKey(from, to, key);
+    for (const key of from.values.keys()) moveKey(from, to, key);
     from.owns = false;
     from.target = undefined;
     to.owns = true;

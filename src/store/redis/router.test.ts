@@ -25,14 +25,14 @@ class FakeNode implements Node {
 
   constructor(name: string) {
     this.name = name;
-    const node = this;
+    const state = (): Link['state'] => this.state;
     this.#link = {
       get state() {
-        return node.state;
+        return state();
       },
       forward: (bytes: Buffer | readonly Buffer[], count: number, sink: ReplySink) => {
         const whole = bytes instanceof Uint8Array ? bytes : Buffer.concat(bytes);
-        node.sent.push({ text: short(whole), count, sink });
+        this.sent.push({ text: short(whole), count, sink });
       },
     } as Link;
   }
@@ -192,23 +192,23 @@ describe('MOVED', () => {
   });
 
   it('lets a request wait when the map changes while others are under way at the old node', () => {
-    const it = world();
-    it.send('SET k 1', WRITE);
-    it.owner = it.b;
-    it.send('SET k 2', WRITE);
-    expect(texts(it.b)).toEqual([]);
-    it.a.answer('+OK');
-    expect(texts(it.b)).toEqual(['SET k 2']);
+    const played = world();
+    played.send('SET k 1', WRITE);
+    played.owner = played.b;
+    played.send('SET k 2', WRITE);
+    expect(texts(played.b)).toEqual([]);
+    played.a.answer('+OK');
+    expect(texts(played.b)).toEqual(['SET k 2']);
   });
 
   it('to an address that the cluster does not have goes nowhere', () => {
-    const it = world();
-    const got = it.send('GET a');
-    for (let i = 0; i < 5; i++) it.a.answer('-MOVED 7 evil:666');
-    expect(texts(it.a)).toEqual([]); // pauses, no loop
+    const played = world();
+    const got = played.send('GET a');
+    for (let i = 0; i < 5; i++) played.a.answer('-MOVED 7 evil:666');
+    expect(texts(played.a)).toEqual([]); // pauses, no loop
     for (let i = 0; i < 202; i++) {
-      while (it.a.sent.length > 0) it.a.answer('-MOVED 7 evil:666');
-      it.tick();
+      while (played.a.sent.length > 0) played.a.answer('-MOVED 7 evil:666');
+      played.tick();
     }
     expect(got).toEqual(['-UNAVAILABLE refused for 2 s (MOVED): not applied']);
   });
@@ -280,40 +280,40 @@ describe('TRYAGAIN', () => {
 
 describe('a lost connection', () => {
   it('repeats reads from the first unanswered one', () => {
-    const it = world();
-    const got = it.send('GET a; GET b; GET c');
-    it.a.answer('+1');
-    it.a.lose(true);
-    expect(it.refreshed).toEqual(['connection lost']);
-    it.owner = it.b;
-    it.tick();
-    expect(texts(it.b)).toEqual(['GET b; GET c']);
-    it.b.answer('+2', '+3');
+    const played = world();
+    const got = played.send('GET a; GET b; GET c');
+    played.a.answer('+1');
+    played.a.lose(true);
+    expect(played.refreshed).toEqual(['connection lost']);
+    played.owner = played.b;
+    played.tick();
+    expect(texts(played.b)).toEqual(['GET b; GET c']);
+    played.b.answer('+2', '+3');
     expect(got).toEqual(['+1', '+2', '+3']);
   });
 
   it('makes written writes uncertain, and repeats those that were not written', () => {
-    const it = world();
-    const got = it.send('SET a 1; SET b 1', WRITE);
-    it.a.answer('+OK');
-    it.a.lose(true);
+    const played = world();
+    const got = played.send('SET a 1; SET b 1', WRITE);
+    played.a.answer('+OK');
+    played.a.lose(true);
     expect(got).toEqual(['+OK', expect.stringMatching(/^-UNCERTAIN /)]);
-    it.a.state = 'ready';
-    const second = it.send('SET a 1; SET b 1', WRITE);
-    it.a.lose(false);
-    it.a.state = 'ready';
-    it.tick();
-    it.a.answer('+OK', '+OK');
+    played.a.state = 'ready';
+    const second = played.send('SET a 1; SET b 1', WRITE);
+    played.a.lose(false);
+    played.a.state = 'ready';
+    played.tick();
+    played.a.answer('+OK', '+OK');
     expect(second).toEqual(['+OK', '+OK']);
   });
 
   it('that stays lost is UNAVAILABLE after 2 s', () => {
-    const it = world();
-    it.owner = undefined;
-    const got = it.send('GET a');
-    it.tick(200);
+    const played = world();
+    played.owner = undefined;
+    const got = played.send('GET a');
+    played.tick(200);
     expect(got).toEqual([]);
-    it.tick();
+    played.tick();
     expect(got).toEqual(['-UNAVAILABLE no master is reachable: not applied']);
   });
 });
@@ -331,16 +331,16 @@ describe('scripts', () => {
   });
 
   it('name the origin of the node that runs them', () => {
-    const it = world();
-    it.b.origin = 2;
-    const got = it.send('EVALSHA 1', { ...WRITE, evalBytes, origin: 1 });
-    it.a.answer('-READONLY you cannot');
-    it.owner = it.b;
-    it.tick();
-    expect(texts(it.b)).toEqual(['EVAL text2']);
-    it.b.answer('+OK');
+    const played = world();
+    played.b.origin = 2;
+    const got = played.send('EVALSHA 1', { ...WRITE, evalBytes, origin: 1 });
+    played.a.answer('-READONLY you cannot');
+    played.owner = played.b;
+    played.tick();
+    expect(texts(played.b)).toEqual(['EVAL text2']);
+    played.b.answer('+OK');
     expect(got).toEqual(['+OK']);
-    expect(it.refreshed).toEqual(['READONLY']);
+    expect(played.refreshed).toEqual(['READONLY']);
   });
 });
 
@@ -352,58 +352,58 @@ describe('a master that has become a replica', () => {
     ['SET', `*2\r\n${error}\r\n${error}`],
     ['another command', `*1\r\n*2\r\n${error}\r\n$0\r\n`],
   ])('has its scripts repeated elsewhere: %s', (_, result) => {
-    const it = world(false);
-    const got = it.send('EVALSHA 1', { ...WRITE, evalBytes });
-    it.a.answer(result);
-    expect([got, it.refreshed]).toEqual([[], ['READONLY']]);
-    it.owner = it.b;
-    it.tick();
-    it.b.answer('*0');
+    const played = world(false);
+    const got = played.send('EVALSHA 1', { ...WRITE, evalBytes });
+    played.a.answer(result);
+    expect([got, played.refreshed]).toEqual([[], ['READONLY']]);
+    played.owner = played.b;
+    played.tick();
+    played.b.answer('*0');
     expect(got).toEqual(['*0']);
   });
 
   it('is not what a script says that changed something', () => {
-    const it = world(false);
-    const got = it.send('EVALSHA 1', { ...WRITE, evalBytes });
-    it.a.answer(`*1\r\n*2\r\n${error}\r\n$3\r\nabc`);
+    const played = world(false);
+    const got = played.send('EVALSHA 1', { ...WRITE, evalBytes });
+    played.a.answer(`*1\r\n*2\r\n${error}\r\n$3\r\nabc`);
     expect(got[0]).toBe('*1');
   });
 });
 
 describe('replicas', () => {
   it('answer reads; what they do not answer the master does', () => {
-    const it = world();
-    it.a.replica = () => it.b.link();
-    const got = it.send('GET a; GET b; GET c', { replica: true });
-    expect(texts(it.b)).toEqual(['GET a; GET b; GET c']);
-    it.b.answer('+1', '-MOVED 7 a:1', '+3');
-    expect(texts(it.a)).toEqual(['GET b']);
-    it.a.answer('+2');
+    const played = world();
+    played.a.replica = () => played.b.link();
+    const got = played.send('GET a; GET b; GET c', { replica: true });
+    expect(texts(played.b)).toEqual(['GET a; GET b; GET c']);
+    played.b.answer('+1', '-MOVED 7 a:1', '+3');
+    expect(texts(played.a)).toEqual(['GET b']);
+    played.a.answer('+2');
     expect(got).toEqual(['+1', '+2', '+3']);
-    const second = it.send('GET a', { replica: true });
-    it.b.lose(true);
-    it.a.answer('+1');
+    const second = played.send('GET a', { replica: true });
+    played.b.lose(true);
+    played.a.answer('+1');
     expect(second).toEqual(['+1']);
   });
 });
 
 describe('single commands', () => {
   it('resolve with replies and reject with failures', async () => {
-    const it = world();
-    const value = it.router.call(7, ['GET', 'a'], { isRead: true });
-    it.a.answer('-WRONGTYPE x');
+    const played = world();
+    const value = played.router.call(7, ['GET', 'a'], { isRead: true });
+    played.a.answer('-WRONGTYPE x');
     expect(await value).toEqual({ kind: 'error', text: 'WRONGTYPE x' });
-    const lost = it.router.call(7, ['SET', 'a', '1']);
-    it.a.lose(true);
+    const lost = played.router.call(7, ['SET', 'a', '1']);
+    played.a.lose(true);
     await expect(lost).rejects.toMatchObject({ code: 'UNCERTAIN' });
   });
 
   it('are answered when the router closes', async () => {
-    const it = world();
-    it.owner = undefined;
-    const waiting = it.router.call(7, ['GET', 'a'], { isRead: true });
-    await it.router.close();
+    const played = world();
+    played.owner = undefined;
+    const waiting = played.router.call(7, ['GET', 'a'], { isRead: true });
+    await played.router.close();
     await expect(waiting).rejects.toMatchObject({ code: 'UNAVAILABLE' });
-    await expect(it.router.call(7, ['GET', 'a'])).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(played.router.call(7, ['GET', 'a'])).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 });

@@ -147,7 +147,7 @@ export class SlotQueue implements JobOwner {
 
   /** Called every 10 ms while something waits. */
   tick(): void {
-    for (const job of [...this.#waiting]) {
+    for (const job of this.#waiting.slice()) {
       if (job.pauseTicks > 0) job.pauseTicks--;
       if (++job.waitedTicks > WAIT_TICKS_MAX) this.#giveUp(job);
     }
@@ -208,7 +208,7 @@ export class SlotQueue implements JobOwner {
 
   #pumpOnce(): void {
     const stay = this.#held();
-    for (const job of [...this.#waiting]) {
+    for (const job of this.#waiting.slice()) {
       const mayGo = job.pauseTicks === 0 && !conflicts(job, stay);
       if (!(mayGo && this.#sendWaiting(job))) {
         // An ASK is good at once or not at all: the slot may have come back meanwhile.

@@ -23,8 +23,8 @@ export class Waiters {
 
   /** Errors: UNAVAILABLE after `waitMs` (Units: ms), or when it is closed. */
   wait(slot: number, waitMs = WAIT_MS): Promise<Node> {
-    const node = this.#nodeOf(slot);
-    if (node !== undefined) return Promise.resolve(node);
+    const ready = this.#nodeOf(slot);
+    if (ready !== undefined) return Promise.resolve(ready);
     return new Promise((resolve, reject) => {
       const timer = this.#clock.after(waitMs, () => waiter.settle(undefined));
       const waiter: Waiter = {
