@@ -364,6 +364,7 @@ export class Client implements Connection {
   }
 
   #overflow(): void {
+    if (this.#phase === 'closed' || this.#phase === 'detached') return;
     this.#core.logger.warn(
       { client: this.id, bytesQueued: this.bytesQueued },
       'client reads too slowly, closed',

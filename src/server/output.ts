@@ -21,7 +21,8 @@ export interface OutputEvents {
 export class Output {
   readonly #socket: Socket;
   readonly #core: ServerCore;
-  readonly #late = new LateReplies({ emit: (piece) => this.#add(piece), closed: () => this.#lateClosed() });
+  /** Made when the first place is taken: most handlers take none. */
+  #late: LateReplies | undefined;
   readonly #drained: () => void;
   readonly #events: OutputEvents;
   #isUndrained = false;
@@ -47,13 +48,14 @@ export class Output {
   /** More is unsent than `outputPauseBytes`, or too many replies are to come: `goOn` is told when that is over. */
   get blocked(): boolean {
     if (this.#isUndrained) return true;
+    if (this.#late === undefined) return false;
     this.#isHeldUp = this.#late.full;
     return this.#isHeldUp;
   }
 
   /** Replies are to come. */
   get isLate(): boolean {
-    return !this.#late.empty;
+    return this.#late?.empty === false;
   }
 
   /** Leaves the socket to others. */
@@ -63,24 +65,25 @@ export class Output {
 
   /** Units: bytes. */
   get bytesQueued(): number {
-    return this.#socket.writableLength + this.#pushedBytes + this.#late.heldBytes;
+    return this.#socket.writableLength + this.#pushedBytes + (this.#late?.heldBytes ?? 0);
   }
 
   /** Sends replies, those before them first. */
   write(pieces: readonly Buffer[]): void {
-    if (!this.#late.empty) return this.#late.write(pieces);
+    if (this.#late?.empty === false) return this.#late.write(pieces);
     if (this.#pushedBytes > 0) this.flush();
     this.#send(pieces);
   }
 
   /** A place for replies that come later, behind what has been written. */
   later(taken: Taken): LaterReply {
+    this.#late ??= new LateReplies({ emit: (piece) => this.#add(piece), closed: () => this.#lateClosed() });
     return this.#late.open(taken);
   }
 
   /** Sends out-of-band pieces at the end of this turn, together with others of the turn; behind replies to come. */
   push(pieces: readonly Buffer[]): void {
-    if (!this.#late.empty) return this.#late.write(pieces);
+    if (this.#late?.empty === false) return this.#late.write(pieces);
     for (const piece of pieces) this.#add(piece);
   }
 
@@ -99,7 +102,7 @@ export class Output {
   endOfTurn(): void {
     this.flush();
     if (this.bytesQueued > this.#core.limits.outputBytesMax) return this.#events.overflow();
-    if (this.#isEnding && this.#late.empty) this.#end();
+    if (this.#isEnding && !this.isLate) this.#end();
     else if (this.#isHeldUp && !this.blocked) this.#events.goOn();
   }
 
@@ -107,13 +110,13 @@ export class Output {
   drop(): void {
     this.#pushed = [];
     this.#pushedBytes = 0;
-    this.#late.drop();
+    this.#late?.drop();
   }
 
   /** Sends the rest, replies to come included, then closes. */
   end(): void {
-    if (this.#late.empty) this.#end();
-    else this.#isEnding = true;
+    if (this.isLate) this.#isEnding = true;
+    else this.#end();
   }
 
   #lateClosed(): void {
