@@ -1,6 +1,6 @@
 // The router against nodes played by the test: what is sent where, and in which order the replies come out.
 import { describe, expect, it } from 'vitest';
-import { type Clock, MqkvError } from '../../base/index.ts';
+import { type Clock, MqkvError, ROUTER_WAITING_BYTES_MAX } from '../../base/index.ts';
 import { encodeCommand } from '../../resp/index.ts';
 import { openRouter, type Router, type RouteRequest } from './router.ts';
 import type { Node, Topology } from './topology/index.ts';
@@ -315,6 +315,24 @@ describe('a lost connection', () => {
     expect(got).toEqual([]);
     played.tick();
     expect(got).toEqual(['-UNAVAILABLE no master is reachable: not applied']);
+  });
+});
+
+describe('what waits', () => {
+  it('is bounded in bytes', () => {
+    const played = world();
+    played.owner = undefined;
+    const bytes = new Array<Buffer>(5).fill(Buffer.alloc(ROUTER_WAITING_BYTES_MAX / 4));
+    const first = played.send('GET a', { bytes });
+    const second = played.send('GET b');
+    expect([first, second]).toEqual([[], ['-UNAVAILABLE too many commands wait for Redis: not applied']]);
+    played.tick(201);
+    expect(first.length).toBe(1);
+    const third = played.send('GET c');
+    played.owner = played.a;
+    played.tick();
+    played.a.answer('+3');
+    expect(third).toEqual(['+3']);
   });
 });
 
