@@ -24,6 +24,8 @@ export interface RedisGatewayOptions extends Omit<GatewayOptions, 'keyspace'> {
   readonly redis: RedisBehind;
   /** Answers GETs; told of writes by whoever opened it. */
   readonly cache?: GetCache | undefined;
+  /** MQKV.VERIFY. Absent: refused. Result: counts by name. */
+  readonly verify?: (() => Promise<Readonly<Record<string, number | string>>>) | undefined;
   /** Default: the commands of `redis/general.ts`. */
   readonly openGeneral?: OpenGeneral;
 }

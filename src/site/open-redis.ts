@@ -24,7 +24,13 @@ export async function openRedis(url: RedisUrl, around: StoreSurroundings): Promi
   });
   store.outbox.onPublished = (channel, message) => around.hooks.publish?.(channel, message);
   const cache = openCache(store, around);
-  const gateway = createRedisGateway({ ...gatewayOptions(around), store, redis: store, cache });
+  const gateway = createRedisGateway({
+    ...gatewayOptions(around),
+    store,
+    redis: store,
+    cache,
+    verify: () => store.verify(),
+  });
   return {
     store,
     handler: gateway,

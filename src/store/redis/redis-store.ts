@@ -29,6 +29,7 @@ import { storeScripts, type StoreScripts } from './store-scripts.ts';
 import { openTopology, type Topology, type TopologyChange } from './topology/index.ts';
 import type { TlsSettings } from './upstream/index.ts';
 import type { RedisUrl } from './url-type.ts';
+import { type Verified, verifyStore } from './verify.ts';
 import { Walker } from './walker.ts';
 
 /** Units: ms. How often sizes are asked for. */
@@ -119,6 +120,7 @@ export class RedisStore implements Store {
   readonly #hearers = new Set<(keys: readonly Latin1[]) => void>();
   readonly #sizes: { cancel(): void };
   #stats: StoreStats = { keys: 0, tombstones: 0, memoryBytes: 0 };
+  readonly #foreignWrites: 'report' | 'adopt';
   readonly #givenOrigin: number | undefined;
   #lastOrigin = 1;
 
@@ -127,6 +129,7 @@ export class RedisStore implements Store {
     const { router, topology, scripts } = parts;
     this.#parts = parts;
     this.#givenOrigin = options.origin;
+    this.#foreignWrites = options.foreignWrites ?? 'report';
     this.#logger = logger;
     this.name = options.url.mode === 'standalone' ? 'redis' : `redis+${options.url.mode}`;
     this.id = parts.id;
@@ -241,6 +244,22 @@ export class RedisStore implements Store {
   /** Frees what has expired of all keys, by Redis' clock. For tests: the walker does it. */
   async freeExpired(): Promise<void> {
     for await (const keys of this.#keys()) await this.#merging.alter(keys, planFree);
+  }
+
+  /** MQKV.VERIFY: looks at every key for what was written behind mqkv's back; reports or adopts it. Errors: those of the access. */
+  verify(): Promise<Verified> {
+    const { router: access, executor, allNodes } = this;
+    const mode = this.#foreignWrites;
+    const read = this.#parts.scripts.read;
+    return verifyStore({
+      access,
+      read,
+      executor,
+      allNodes,
+      logger: this.#logger,
+      mode,
+      keys: () => this.#keys(),
+    });
   }
 
   async #statesOf(keys: readonly Latin1[]): Promise<{ readonly key: Latin1; readonly state: KeyState }[]> {

@@ -25,6 +25,7 @@ const ROWS = [
   'rows-bits',
   'rows-geo',
   'rows-all',
+  'rows-adopt',
   'rows-eval',
 ];
 
