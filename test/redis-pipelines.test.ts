@@ -189,9 +189,9 @@ describe.skipIf(skip)('pipelines over a Redis store', () => {
       compared += a.length;
       for (const peer of [mine, theirs]) peer.socket.destroy();
     };
-    for (let group = 0; group < 4; group++)
+    for (let group = 0; group < 3; group++)
       await Promise.all(Array.from({ length: 8 }, (_, i) => one(group * 8 + i + 1)));
-    expect(compared).toBeGreaterThan(1_000_000);
+    expect(compared).toBeGreaterThan(500_000);
   });
 
   it('carry large values among small ones', async () => {
@@ -228,6 +228,27 @@ describe.skipIf(skip)('pipelines over a Redis store', () => {
     const error = "-ERR key names beginning with 'mqkv:' are reserved\r\n";
     const got = await peer.until('fine\r\n');
     expect(got.toString()).toBe(`${error.repeat(5)}+OK\r\n$4\r\nfine\r\n`);
+    peer.socket.destroy();
+  });
+
+  it('keep their order when the protocol changes among them', async () => {
+    const peer = new Peer(local.port);
+    const sets = Buffer.concat(
+      Array.from({ length: 300 }, (_, i) => encodeCommand(['SET', 'turn', `a${i}`])),
+    );
+    for (let round = 0; round < 20; round++) {
+      const protocol = round % 2 === 0 ? '3' : '2';
+      peer.socket.write(
+        Buffer.concat([
+          sets,
+          encodeCommand(['HELLO', protocol]),
+          encodeCommand(['GET', 'turn']),
+          encodeCommand(['ECHO', `r${round}`]),
+        ]),
+      );
+      const text = (await peer.until(`r${round}\r\n`)).toString('latin1');
+      expect(text.endsWith(`$4\r\na299\r\n$${`r${round}`.length}\r\nr${round}\r\n`)).toBe(true);
+    }
     peer.socket.destroy();
   });
 

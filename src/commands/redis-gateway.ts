@@ -3,7 +3,7 @@ import { assert, type Clock, type Latin1, messageOf, VALUE_BYTES_MAX } from '../
 import type { CommandBatch, ReplyWriter } from '../resp/index.ts';
 import type { Connection, Handler } from '../server/index.ts';
 import type { Keyspace } from '../store/index.ts';
-import type { CallContext } from './call.ts';
+import type { Call, CallContext } from './call.ts';
 import { check } from './dispatch.ts';
 import { Front, type Place } from './front.ts';
 import { openShared } from './gateway.ts';
@@ -15,9 +15,12 @@ import { HotRuns } from './redis/hot-runs.ts';
 import { openPlain } from './redis/plain.ts';
 import type { Port } from './redis/port.ts';
 import { portOf, type RedisBehind } from './redis/port-of.ts';
-import { newRedisSession, type RedisSession } from './redis/redis-session.ts';
+import { newRedisSession, type RedisSession, whenIdle } from './redis/redis-session.ts';
 import type { GatewayOptions, Shared } from './shared.ts';
 import { Statistics } from './statistics.ts';
+
+/** Another protocol goes over another socket, which does not keep the order; WAIT counts writes that have been applied. */
+const AFTER_ALL: ReadonlySet<string> = new Set(['hello', 'reset', 'wait', 'mqkv.ack']);
 
 /** What a gateway over a Redis store is made of. */
 export interface RedisGatewayOptions extends Omit<GatewayOptions, 'keyspace'> {
@@ -56,7 +59,7 @@ export class RedisGateway implements Handler {
     this.#general = (options.openGeneral ?? openGeneral)(port, openPlain(port));
     this.#front = new Front(this.#shared, callContext, {
       check: (args) => check(args, 'redis', (name) => this.#foreign.find(name)),
-      execute: (given, session) => this.#general.run(given, session),
+      execute: (given, session) => this.#execute(given, session as RedisSession),
     });
   }
 
@@ -106,6 +109,13 @@ export class RedisGateway implements Handler {
     const waits = session.authenticated ? this.#foreign.prepare(batch.text(index, 0)) : undefined;
     if (waits !== undefined) return this.#after(waits, session, { batch, index, reply });
     return this.#front.run(session, { batch, index, reply });
+  }
+
+  /** What depends on all that the connection asked before waits for its answers. */
+  #execute(call: Call, session: RedisSession): void | Promise<void> {
+    const waits = AFTER_ALL.has(call.spec.name) ? whenIdle(session) : undefined;
+    if (waits === undefined) return this.#general.run(call, session);
+    return waits.then(() => this.#general.run(call, session));
   }
 
   async #after(waits: Promise<void>, session: RedisSession, at: Place): Promise<void> {

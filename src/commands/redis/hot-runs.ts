@@ -80,17 +80,13 @@ export class HotRuns {
     const { connection, lane } = session;
     const count = to - from;
     const bytes = batch.keep(batch.begin(from), batch.ends[to - 1]);
-    const sink = new LateSink(connection.later(count), count);
+    const sink = new LateSink(session, count);
     this.#executor.read(lane, { bytes, count, slot, protocol: connection.protocol }, sink);
   }
 
   #writes(session: RedisSession, batch: CommandBatch, { from, to, slot }: Range): void {
     const { connection, lane } = session;
-    const sink = new LateSink(
-      connection.later(to - from),
-      to - from,
-      this.#writing(session, batch, { from, to, slot }),
-    );
+    const sink = new LateSink(session, to - from, this.#writing(session, batch, { from, to, slot }));
     const run = this.#executor.writes(lane, { slot, protocol: connection.protocol }, sink);
     for (let i = from; i < to; i++) {
       const command = this.#commands.find(batch, i);

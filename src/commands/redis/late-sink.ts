@@ -1,6 +1,7 @@
 // Replies of a run of commands on their way from the executor to their place among the client's replies.
 import type { LaterReply } from '../../server/index.ts';
 import type { ReplySink } from '../../store/index.ts';
+import { type RedisSession, runEnded } from './redis-session.ts';
 
 /** What a client is told of a write whose connection died under way. */
 const UNCERTAIN = Buffer.from(
@@ -11,15 +12,18 @@ const UNAVAILABLE = Buffer.from('-UNAVAILABLE Redis cannot be reached: not appli
 
 /** Fills one place with `count` replies. */
 export class LateSink implements ReplySink {
+  readonly #session: RedisSession;
   readonly #later: LaterReply;
   readonly #ended: (() => void) | undefined;
   #left: number;
 
-  /** `ended`: all have been answered. */
-  constructor(later: LaterReply, count: number, ended?: () => void) {
-    this.#later = later;
+  /** Takes the place of the session's running commands. `ended`: all have been answered. */
+  constructor(session: RedisSession, count: number, ended?: () => void) {
+    this.#session = session;
+    this.#later = session.connection.later(count);
     this.#left = count;
     this.#ended = ended;
+    session.runsUnderWay++;
   }
 
   replies(bytes: Buffer, count: number): void {
@@ -28,6 +32,7 @@ export class LateSink implements ReplySink {
     if (this.#left > 0) return;
     this.#later.end();
     this.#ended?.();
+    runEnded(this.#session);
   }
 
   failed(count: number, written: boolean): void {
