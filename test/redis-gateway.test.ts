@@ -280,6 +280,20 @@ describe.skipIf(skip !== false)(`gateways over one Redis${skip === false ? '' : 
     });
   });
 
+  it('CLIENT REPLY OFF silences commands that wait for the Redis as well', async () => {
+    const a = await client();
+    a.send([
+      ['CLIENT', 'REPLY', 'OFF'],
+      ['DBSIZE'],
+      ['GET', 'k'],
+      ['BLPOP', 'l', '0.01'],
+      ['CLIENT', 'REPLY', 'ON'],
+      ['ECHO', 'x'],
+    ]);
+    expect(await next(a)).toBe('+OK');
+    expect(await next(a)).toBe('$1 x');
+  });
+
   describe('scripts', () => {
     it('are known at every gateway', async () => {
       const [a, b] = [await client(), await client(1)];

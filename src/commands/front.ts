@@ -101,7 +101,11 @@ export class Front {
     const skip = wasOff || session.replies === 'skip';
     if (session.replies === 'skip') session.replies = 'on';
     const reply = skip ? this.#void : at.reply;
-    if (skip) this.#void.protocol = session.connection.protocol;
+    if (skip) {
+      // What a command that waited has written since.
+      this.#void.truncate(0);
+      this.#void.protocol = session.connection.protocol;
+    }
     const done = this.#checked(session, { ...at, reply });
     if (wasOff && session.replies === 'on') for (const bytes of this.#void.take()) at.reply.raw(bytes);
     if (skip) this.#void.truncate(0);

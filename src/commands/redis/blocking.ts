@@ -115,7 +115,7 @@ async function executed({ c, session, blocking, keys }: Attempted, port: Port): 
 async function withLastIds({ c, session, blocking, keys }: Attempted, port: Port): Promise<Words | string> {
   const { words } = blocking;
   if (c.spec.name !== 'xread' || !words.slice(-keys.length).includes('$')) return words;
-  const ids = [...words.slice(-keys.length)];
+  const ids = words.slice(-keys.length);
   for (const [i, key] of keys.entries()) {
     if (ids[i] !== '$') continue;
     const [raw] = await port.ask(session, [['XINFO', 'STREAM', key]], {

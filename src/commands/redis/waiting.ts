@@ -133,7 +133,7 @@ export class Waiting {
 
   /** Ends every wait, e.g. when the gateway closes. */
   close(): void {
-    for (const wait of [...this.#waits]) wait.end({ kind: 'gone' });
+    for (const wait of this.#waits) wait.end({ kind: 'gone' });
     this.#recheck?.cancel();
     this.#recheck = undefined;
   }
