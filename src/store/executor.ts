@@ -41,6 +41,8 @@ export interface ReadRequest extends Target {
   /** Owns: the executor; must not change until they are answered. */
   readonly bytes: Buffer;
   readonly count: number;
+  /** It does something (PUBLISH): not repeated where the connection died, but answered UNCERTAIN. Default: false. */
+  readonly isOnce?: boolean | undefined;
 }
 
 /** A command for the generic unit, arguments as they stand on the wire. */

@@ -69,7 +69,7 @@ async function attempt(attempted: Attempted, on: On): Promise<void> {
     signal: session.connection.signal,
     attempt: async () => {
       const bytes = await execute();
-      return isNullReply(bytes) || isOtherType(bytes) ? undefined : bytes;
+      return isNullReply(bytes) || isNotYet(bytes) ? undefined : bytes;
     },
   });
   const extras = extrasOf(session);
@@ -89,9 +89,11 @@ function kindOf(name: string): string {
   return name.startsWith('x') ? '' : 'list';
 }
 
-/** Whoever waits for a list does not mind a key of another type meanwhile. */
-function isOtherType(bytes: Buffer): boolean {
-  return isErrorReply(bytes) && errorText(bytes).startsWith('WRONGTYPE');
+/** Whoever waits for a list does not mind a key of another type, or a Redis that is away: nothing was taken. */
+function isNotYet(bytes: Buffer): boolean {
+  return (
+    isErrorReply(bytes) && /^(WRONGTYPE|UNAVAILABLE|LOADING|READONLY|CLUSTERDOWN)/.test(errorText(bytes))
+  );
 }
 
 function answer(c: Call, outcome: Outcome): void {

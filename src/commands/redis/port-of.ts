@@ -51,10 +51,10 @@ function slotOfEachNode(topology: RedisBehind['topology']): readonly number[] {
 
 function portCommands(executor: Executor): Pick<Port, 'ask' | 'write'> {
   return {
-    ask: (session, commands, { slot, protocol }) =>
+    ask: (session, commands, { slot, protocol, isOnce }) =>
       collected(commands.length, (sink) => {
         const bytes = Buffer.concat(commands.map((words) => encodeCommand(words.map(bytesOf))));
-        executor.read(laneOf(session), { bytes, count: commands.length, slot, protocol }, sink);
+        executor.read(laneOf(session), { bytes, count: commands.length, slot, protocol, isOnce }, sink);
       }),
     write: async (session, unit, protocol) => {
       const slot = unit.keys.length === 0 ? 0 : slotOf(unit.keys[0]);

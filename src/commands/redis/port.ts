@@ -51,4 +51,6 @@ export interface Port {
 export interface Place {
   readonly slot: number;
   readonly protocol: 2 | 3;
+  /** It does something: never repeated. Default: false. */
+  readonly isOnce?: boolean;
 }

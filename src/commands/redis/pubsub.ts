@@ -56,7 +56,7 @@ async function send(c: Call, session: Session, port: Port): Promise<void> {
   const message = Buffer.from(c.bytes(2));
   const isShard = c.spec.name === 'spublish';
   const slot = isShard ? slotOf(channel) : 0;
-  const [raw] = await port.ask(session, [c.rest(0)], { slot, protocol: c.reply.protocol });
+  const [raw] = await port.ask(session, [c.rest(0)], { slot, protocol: c.reply.protocol, isOnce: true });
   c.reply.raw(raw);
   if (!isShard && !isErrorReply(raw)) port.shared.options.publish?.(channel, message);
 }

@@ -66,7 +66,7 @@ class Wait implements Waiter {
   async attempt(): Promise<boolean> {
     if (this.isOver || this.isTrying) return this.isOver;
     this.isTrying = true;
-    const bytes = await this.wanted.attempt();
+    const bytes = await this.wanted.attempt().catch(() => undefined);
     this.isTrying = false;
     if (bytes !== undefined) this.end({ kind: 'reply', bytes });
     else if (this.pendingEnd !== undefined) this.end(this.pendingEnd);

@@ -158,8 +158,8 @@ class RedisExecutor implements Executor {
     }
   }
 
-  #sendRead({ slot, bytes, count, protocol }: ReadRequest, sink: ReplySink): void {
-    this.#upstream.send({ slot, bytes, count, protocol, isRead: true }, sink);
+  #sendRead({ slot, bytes, count, protocol, isOnce }: ReadRequest, sink: ReplySink): void {
+    this.#upstream.send({ slot, bytes, count, protocol, isRead: isOnce !== true }, sink);
   }
 
   #sendGroup(group: WriteGroup): void {
