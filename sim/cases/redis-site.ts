@@ -22,8 +22,8 @@ export interface RedisCases extends AsyncDisposable {
   readonly open: OpenCaseStore;
 }
 
-/** Opens what the cases need, once; stores are used again by the next case. */
-export function openRedisCases(url: RedisUrl): RedisCases {
+/** Opens what the cases need, once; stores are used again by the next case. `change`: replaces each script. */
+export function openRedisCases(url: RedisUrl, change?: (script: Script) => Script): RedisCases {
   const stores = new Map<number, Promise<RedisCaseStore>>();
   let cases = 0;
   return {
@@ -32,7 +32,7 @@ export function openRedisCases(url: RedisUrl): RedisCases {
       if (url.mode === 'cluster' && index !== cases % 2)
         return inOneSlot(openEmbeddedCaseStore(index, options));
       if (url.db + index >= DATABASES) return openEmbeddedCaseStore(index, options);
-      const held = stores.get(index) ?? openCaseStore(url, index, options);
+      const held = stores.get(index) ?? openCaseStore(url, index, { ...options, change });
       stores.set(index, held);
       const store = await held;
       await store.begin();
@@ -72,7 +72,11 @@ function withKeys(command: readonly Buffer[], change: (key: Latin1) => Latin1): 
   return command.map((word, i) => (positions.has(i) ? bytesOf(change(latin1Of(word))) : word));
 }
 
-async function openCaseStore(url: RedisUrl, index: number, around: CaseSiteOptions): Promise<RedisCaseStore> {
+interface Around extends CaseSiteOptions {
+  readonly change: ((script: Script) => Script) | undefined;
+}
+
+async function openCaseStore(url: RedisUrl, index: number, around: Around): Promise<RedisCaseStore> {
   const time = { now: 0 };
   const isCluster = url.mode === 'cluster';
   const store = await openRedisStore({
@@ -85,7 +89,7 @@ async function openCaseStore(url: RedisUrl, index: number, around: CaseSiteOptio
     origin: around.origin,
     isWalking: false,
     changeScript(script) {
-      const own = withOrigin(script, around.origin);
+      const own = withOrigin(around.change?.(script) ?? script, around.origin);
       return isCluster ? scriptAt(own, time) : withTestClock(own);
     },
   });

@@ -78,7 +78,8 @@ export function planKey(
   const isTight = s.expiryAt > now && compareVersions(s.kindV, endOf(s)) >= 0;
   const isOtherType = before.type !== 0 && before.type !== s.type;
   const isForeign = held.nativeType !== 0 && held.nativeType !== (held.header?.type ?? 0);
-  if (!held.isAll && (wasFired || isTight || isOtherType || isForeign || before.clear !== s.clear))
+  const isDying = wasFired || isFired(s, now);
+  if (!held.isAll && (isDying || isTight || isOtherType || isForeign || before.clear !== s.clear))
     return 'all';
   return new Planner(held, s, now).plan({ merged, freed, incoming, oldAt: before.at });
 }
@@ -115,7 +116,7 @@ class Planner {
       untilMs: pending.length === 0 ? 0 : Math.min(...pending),
       ttlAt,
       registers,
-      commands: this.#commands(registers),
+      commands: this.#commands(),
       partialAt: s.expiryAt > this.#now && ttlAt === 0 && s.live > 0 ? s.expiryAt : 0,
     };
   }
@@ -163,14 +164,14 @@ class Planner {
     return compareVersions(s.kindV, endOf(s)) < 0 ? s.expiryAt : shownTtlAt(s, this.#now);
   }
 
-  #commands(registers: readonly RegisterChange[]): Arg[][] {
+  #commands(): Arg[][] {
     const held = this.#held;
     const view = shownAt(this.#s, this.#now);
     const type = view.type;
     const isOther = held.nativeType !== 0 && held.nativeType !== type;
     const commands: Arg[][] = isOther ? [['DEL', held.key]] : [];
     if (type === 0) return commands;
-    if (hasFields(type)) return [...commands, ...this.#fieldCommands(view, isOther, registers)];
+    if (hasFields(type)) return [...commands, ...this.#fieldCommands(view, isOther)];
     const register = registerOf(view, type, '');
     const value = register === undefined ? undefined : shownValue(register, type);
     if (value === undefined) return held.nativeType === type ? [['DEL', held.key]] : commands;
@@ -181,19 +182,18 @@ class Planner {
     return [...commands, ...wholeValueCommands(type, held.key, { bytes, held: same })];
   }
 
-  #fieldCommands(view: KeyState, isNew: boolean, registers: readonly RegisterChange[]): Arg[][] {
+  #fieldCommands(view: KeyState, isNew: boolean): Arg[][] {
     const type = view.type as ValueType;
     const held = this.#held;
     const sets: Arg[] = [];
     const removals: Arg[] = [];
-    const fields = new Set<Latin1>(
-      isNew
-        ? view.registers.get(type)?.keys()
-        : registers
-            .map(({ name }) => splitName(name))
-            .filter(([t]) => t === type)
-            .map(([, field]) => field),
-    );
+    // Not only those whose text changes: a value that was dead when its text came does not lie natively.
+    const fields = new Set<Latin1>(view.registers.get(type)?.keys());
+    if (!isNew)
+      for (const name of held.registers.keys()) {
+        const [t, field] = splitName(name);
+        if (t === type) fields.add(field);
+      }
     for (const field of fields) {
       const register = registerOf(view, type, field);
       const value = register === undefined ? undefined : shownValue(register, type);
