@@ -398,4 +398,27 @@ describe.skipIf(skip !== false)(`gateways over one Redis${skip === false ? '' : 
       expect(await ask(a, 'SET', 'mqkv:x', '1')).toContain('reserved');
     });
   });
+
+  it('who waits and who subscribes is served after the Redis was restarted', async () => {
+    const own = await startRedis();
+    const gateway = await startRedisGateway(own.port);
+    try {
+      const [a, b, writer] = await Promise.all([1, 2, 3].map(() => RawPeer.open(gateway.port)));
+      peers.push(a, b, writer);
+      a.send([['BLPOP', 'l', '0']]);
+      await ask(b, 'SUBSCRIBE', 'news');
+      await eventually('a client waits', async () =>
+        (await ask(writer, 'INFO', 'clients')).includes('blocked_clients:1\r\n'),
+      );
+      await own.kill();
+      await own.restart();
+      await eventually('written', async () => (await ask(writer, 'RPUSH', 'l', 'x')).startsWith(':'));
+      expect(await next(a)).toBe('*2($1 l|$1 x)');
+      await eventually('subscribed again', async () => (await ask(writer, 'PUBLISH', 'news', 'm')) === ':1');
+      expect(await next(b)).toBe('*3($7 message|$4 news|$1 m)');
+    } finally {
+      await gateway.close();
+      await own.stop();
+    }
+  });
 });
