@@ -119,6 +119,7 @@ export class RedisStore implements Store {
   readonly #partial: PartialExpiry;
   readonly #hearers = new Set<(keys: readonly Latin1[]) => void>();
   readonly #sizes: { cancel(): void };
+  #isMeasuring = false;
   #stats: StoreStats = { keys: 0, tombstones: 0, memoryBytes: 0 };
   readonly #foreignWrites: 'report' | 'adopt';
   readonly #givenOrigin: number | undefined;
@@ -291,7 +292,10 @@ export class RedisStore implements Store {
     for (const hear of this.#hearers) hear(keys);
   }
 
+  /** One at a time: counting many keys takes longer than the pause between two. */
   async #measure(): Promise<void> {
+    if (this.#isMeasuring) return;
+    this.#isMeasuring = true;
     try {
       const keys = await this.allNodes.size();
       let memoryBytes = 0;
@@ -302,6 +306,8 @@ export class RedisStore implements Store {
       this.#stats = { keys, tombstones: 0, memoryBytes };
     } catch (error) {
       if (!(error instanceof MqkvError)) throw error;
+    } finally {
+      this.#isMeasuring = false;
     }
   }
 
