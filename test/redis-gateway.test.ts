@@ -313,6 +313,12 @@ describe.skipIf(skip !== false)(`gateways over one Redis${skip === false ? '' : 
       expect(await ask(a, 'EVAL', 'return 1', '2', 'k')).toContain("can't be greater than number of args");
       expect(await ask(a, 'FCALL', 'f', '0')).toContain('refused');
       expect(await ask(a, 'FUNCTION', 'LIST')).toBe('*0');
+      const [there, digest] = [await direct(), '09d3822de862f46d784e6a36848b4f0736dda47a'];
+      await ask(a, 'EVAL', 'return 3', '0');
+      expect(Number((await ask(there, 'TTL', `mqkv:script:${digest}`)).slice(1))).toBeGreaterThan(80_000);
+      expect(await ask(b, 'EVALSHA', digest, '0')).toBe(':3');
+      await ask(a, 'SCRIPT', 'LOAD', 'return 3');
+      expect(await ask(there, 'TTL', `mqkv:script:${digest}`)).toBe(':-1');
       expect(await ask(a, 'SCRIPT', 'FLUSH')).toBe('+OK');
       expect(await ask(a, 'SCRIPT', 'EXISTS', sha)).toBe('*1(:0)');
     });

@@ -24,34 +24,45 @@ export function digestOf(text: Latin1): string {
   return createHash('sha1').update(text, 'latin1').digest('hex');
 }
 
+interface Kept {
+  readonly text: Latin1;
+  readonly isLoaded: boolean;
+}
+
+/** Units: s. Texts made for one execution would else fill the Redis; whoever uses such a text by its digest later sends it again. */
+const EXECUTED_SCRIPT_SECONDS = 86_400;
+
 /** The scripts that this gateway has seen, and those kept in the store. */
 export class Scripts {
   readonly #port: Port;
-  /** Texts known to lie in the store; the least recently used goes first. */
-  readonly #texts = new Map<string, Latin1>();
+  /** Texts known to lie in the store, for good where loaded; the least recently used goes first. */
+  readonly #texts = new Map<string, Kept>();
 
   constructor(port: Port) {
     this.#port = port;
   }
 
-  /** Keeps a script in the store. Result: an error text, if that failed. */
-  async keep(text: Latin1): Promise<string | undefined> {
+  /** Keeps a script in the store: one that was loaded for good, one that was only executed for a day. Result: an error text, if that failed. */
+  async keep(text: Latin1, how: 'loaded' | 'executed'): Promise<string | undefined> {
     const digest = digestOf(text);
-    if (this.#touch(digest) !== undefined) return undefined;
-    const reply = await this.#store(['SET', nameOf(digest), text], digest);
+    const isLoaded = how === 'loaded';
+    const held = this.#touch(digest);
+    if (held !== undefined && (held.isLoaded || !isLoaded)) return undefined;
+    const life = isLoaded ? [] : ['EX', String(EXECUTED_SCRIPT_SECONDS), 'NX'];
+    const reply = await this.#store(['SET', nameOf(digest), text, ...life], digest);
     if (reply.kind === 'error') return reply.text;
-    this.#remember(digest, text);
+    this.#remember(digest, { text, isLoaded });
     return undefined;
   }
 
   /** A script's text. undefined: nobody has it. */
   async find(digest: string): Promise<Latin1 | undefined> {
     const known = this.#touch(digest);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.text;
     const reply = await this.#store(['GET', nameOf(digest)], digest);
     if (reply.kind !== 'bulk') return undefined;
     const text = reply.bytes.toString('latin1');
-    this.#remember(digest, text);
+    this.#remember(digest, { text, isLoaded: false });
     return text;
   }
 
@@ -81,16 +92,16 @@ export class Scripts {
     return this.#port.call(args, slotOf(nameOf(digest)));
   }
 
-  #touch(digest: string): Latin1 | undefined {
-    const text = this.#texts.get(digest);
-    if (text === undefined) return undefined;
+  #touch(digest: string): Kept | undefined {
+    const held = this.#texts.get(digest);
+    if (held === undefined) return undefined;
     this.#texts.delete(digest);
-    this.#texts.set(digest, text);
-    return text;
+    this.#texts.set(digest, held);
+    return held;
   }
 
-  #remember(digest: string, text: Latin1): void {
-    this.#texts.set(digest, text);
+  #remember(digest: string, kept: Kept): void {
+    this.#texts.set(digest, kept);
     if (this.#texts.size > SCRIPTS_CACHED_MAX) this.#texts.delete(this.#texts.keys().next().value ?? '');
   }
 }
@@ -98,7 +109,7 @@ export class Scripts {
 /** EVAL for EVAL or EVALSHA, its script kept; a text is the error. Other commands stay as they are. */
 export async function asEval(words: Words, scripts: Scripts): Promise<Words | string> {
   const name = words[0].toLowerCase();
-  if (name === 'eval') return (await scripts.keep(words[1])) ?? words;
+  if (name === 'eval') return (await scripts.keep(words[1], 'executed')) ?? words;
   if (name !== 'evalsha') return words;
   const text = await scripts.find(words[1].toLowerCase());
   return text === undefined ? NO_SCRIPT : ['eval', text, ...words.slice(2)];
@@ -150,7 +161,7 @@ async function load(c: Call, { port, scripts }: On): Promise<void> {
   const text = c.text(2);
   const compiled = await port.call(['SCRIPT', 'LOAD', text]);
   if (compiled.kind === 'error') return c.fail(compiled.text);
-  const failed = await scripts.keep(text);
+  const failed = await scripts.keep(text, 'loaded');
   if (failed !== undefined) return c.fail(failed);
   c.reply.latin1(digestOf(text));
 }
