@@ -9,7 +9,7 @@ import { isErrorReply, parsedReply } from './raw-reply.ts';
 const PASSED_ON: readonly string[] = ['Memory', 'Persistence', 'Replication'];
 
 /** Sections of an INFO text by heading, their lines without it. */
-export function sectionsOf(text: string): Map<string, string> {
+function sectionsOf(text: string): Map<string, string> {
   const sections = new Map<string, string>();
   for (const part of text.split(/\r\n(?=# )/)) {
     const [heading, ...lines] = part.split('\r\n');
@@ -20,7 +20,7 @@ export function sectionsOf(text: string): Map<string, string> {
 }
 
 /** The text of a bulk or verbatim reply. */
-export function textOf(raw: Buffer): string {
+function textOf(raw: Buffer): string {
   const reply = parsedReply(raw);
   if (reply.kind === 'bulk') return reply.bytes.toString('latin1');
   return reply.kind === 'verbatim' ? reply.text : '';

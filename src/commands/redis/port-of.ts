@@ -28,7 +28,10 @@ export function portOf(
   return {
     ...own,
     ...portCommands(executor),
-    ...{ isCluster: executor.isCluster, topology, allNodes, db },
+    isCluster: executor.isCluster,
+    topology,
+    allNodes,
+    db,
     onChanged: (hear) => redis.onChanged(hear),
     everyNode: () => (executor.isCluster ? slotOfEachNode(topology) : [0]),
     call: (args, slot = 0) => router.call(slot, args.map(asBytes)),

@@ -20,7 +20,7 @@ function nameOf(digest: string): string {
 }
 
 /** SHA-1 of a script's text, as Redis names it. */
-export function digestOf(text: Latin1): string {
+function digestOf(text: Latin1): string {
   return createHash('sha1').update(text, 'latin1').digest('hex');
 }
 

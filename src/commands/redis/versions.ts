@@ -12,7 +12,7 @@ import { elementsOf, errorText, isErrorReply, parsedReply } from './raw-reply.ts
 const SHORT_KEY_BYTES = 64;
 const STUB = 'L';
 /** What a watch remembers of a header: its newest version, or the end of its expiry if that has fired and is larger. Units: `now` Unix ms. */
-export function watchToken(text: Latin1, now: number): string {
+function watchToken(text: Latin1, now: number): string {
   const header = parseHeader(text);
   const { expiryAt, newest, register, clear } = header;
   const inRegister = register === undefined ? NONE : newestInRegister(register);
