@@ -213,6 +213,19 @@ describe.skipIf(skip)(`sentinel${skip ? ` (${skip})` : ''}`, () => {
     expect((await topology.ready(0)).name).toBe(after.name);
   });
 
+  it('a frozen master: what is in flight there fails as uncertain, the next one takes over', async () => {
+    await using set = await startSentinel();
+    const { topology } = await follow(urlOf(set.sentinels));
+    expect(await call(topology, 'SET', 'k', 'v')).toBe('OK');
+    await set.synced();
+    set.servers[0].broker.freeze();
+    const inFlight = failure(call(topology, 'SET', 'k', 'w'));
+    const name = `127.0.0.1:${set.servers[1].port}`;
+    await eventually('the other server', () => topology.nodeOf(0)?.name === name);
+    expect((await inFlight).code).toBe('UNCERTAIN');
+    expect(await call(topology, 'GET', 'k')).toBe('v');
+  });
+
   it('a failover by hand while the old master lives, with only one sentinel given and that one killed', async () => {
     await using set = await startSentinel();
     const { topology } = await follow(urlOf(set.sentinels.slice(0, 1)));
