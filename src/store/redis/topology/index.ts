@@ -3,7 +3,6 @@ export type {
   Around,
   DedicatedOptions,
   Node,
-  OpenTopology,
   Topology,
   TopologyChange,
 } from './topology.ts';

@@ -2,4 +2,3 @@
 export { nameOf } from './connection.ts';
 export type { Link, LinkOptions, LinkSetup, LinkState, ReplySink, TlsSettings } from './link.ts';
 export { openLink } from './redis-link.ts';
-export { ReplyScanner } from './reply-scanner.ts';
