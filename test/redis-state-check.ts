@@ -24,6 +24,8 @@ type Ask = (...args: readonly Arg[]) => Promise<Reply>;
 /** Units: `now` Unix ms of the store. */
 export interface CheckOptions {
   readonly now: number;
+  /** The latest it ever was: what has fired once is gone, also where the clock steps back. Default `now`. */
+  readonly latest?: number;
   /** Natively there may also lie what has fired since mqkv last touched the key. Default false. */
   readonly isLax?: boolean;
   /** Native expiries are in use. */
@@ -90,7 +92,7 @@ async function misplaced(
 async function wrongAt(
   ask: Ask,
   { key, text }: { readonly key: Latin1; readonly text: Latin1 },
-  { now, isLax, hasTtls }: CheckOptions,
+  { now, latest = now, isLax, hasTtls }: CheckOptions,
 ): Promise<string[]> {
   const header = parseHeader(text);
   const registers = await hashOf(ask, `mqkv:{${tagOf(slotOf(key))}}:${key}`);
@@ -107,7 +109,7 @@ async function wrongAt(
       for (const one of [v, ...[...(runs?.values() ?? [])].map((run) => run.v)])
         if (compareVersions(one, header.newest) > 0 && compareVersions(header.newest, { ms: 0, tail: 0 }) > 0)
           wrong.push('newest is too small');
-  const fired = isFired(state, now);
+  const fired = isFired(state, latest);
   if (!fired) wrong.push(...missing);
   if (fired && isLax === true) return wrong;
   return [
@@ -146,7 +148,7 @@ function wrongNatives(state: KeyState, native: Native, now: number): string[] {
   const wrong: string[] = [];
   for (const [field, value] of shown) {
     const text = native.fields.get(field);
-    if (text === undefined || !isSame(valueOf(native.type, text), value))
+    if (text === undefined || !isSame(valueOf(view.type as ValueType, text), value))
       wrong.push(`shows ${field}=${String(value)}, native ${text}`);
   }
   for (const field of native.fields.keys())

@@ -31,7 +31,11 @@ export class DefinitionWorld {
   /** One entry a command line; no facts: it changed nothing. */
   readonly deltas: { readonly site: number; readonly facts: Facts }[] = [];
 
-  constructor(sites: number) {
+  readonly #freesNamed: boolean;
+
+  /** `freesNamed`: a command or merge leaves nothing that has expired of its keys, as Redis does. */
+  constructor(sites: number, freesNamed = false) {
+    this.#freesNamed = freesNamed;
     this.sites = Array.from({ length: sites }, (_, i) => ({
       origin: i + 1,
       facts: new Map(),
@@ -74,6 +78,7 @@ export class DefinitionWorld {
     const now = this.now(index);
     let newest = 0n;
     for (const key of commands.flatMap(keysNamed)) {
+      if (this.#freesNamed) this.freeKey(index, key);
       const held = newestOf(join(this.facts(index, key)));
       if (held > newest) newest = held;
     }
@@ -106,6 +111,7 @@ export class DefinitionWorld {
   merge(to: number, key: string, facts: readonly Fact[]): void {
     this.freeKey(to, key);
     this.site(to).facts.set(key, [...this.facts(to, key), ...facts]);
+    if (this.#freesNamed) this.freeKey(to, key);
   }
 
   deliverAll(from: number, to: number): void {
@@ -122,7 +128,8 @@ export class DefinitionWorld {
   }
 
   freeKey(index: number, key: string): void {
-    this.site(index).facts.set(key, freed(this.facts(index, key), this.now(index)));
+    const { facts } = this.site(index);
+    if (facts.has(key)) facts.set(key, freed(this.facts(index, key), this.now(index)));
   }
 
   /** All pairs exchange the keys that differ, until none does. */

@@ -151,9 +151,18 @@ export function emptyCaseTotals(): CaseTotals {
   return { cases: 0, commands: 0, units: 0, deliveries: 0, repairs: 0, views: 0 };
 }
 
-/** The case of a seed. */
-export function randomCase(seed: number, totals: CaseTotals): string {
-  return new Generator(seed, totals).make();
+/** The case of a seed. `freesNamed`: as DefinitionWorld has it. */
+export function randomCase(seed: number, totals: CaseTotals, freesNamed = false): string {
+  return new Generator(seed, totals, freesNamed).make();
+}
+
+/**
+ * The same for sites on Redis, which may free what has expired at any command that names the key. undefined: what the case
+ * shows depends on that (what one site has freed just before another prolonged it comes back by repair only).
+ */
+export function randomRedisCase(seed: number, totals: CaseTotals): string | undefined {
+  const line = randomCase(seed, { ...totals }, true);
+  return randomCase(seed, totals) === line ? line : undefined;
 }
 
 class Generator {
@@ -164,10 +173,10 @@ class Generator {
   readonly theme: readonly Make[];
   readonly keys: readonly string[];
 
-  constructor(seed: number, totals: CaseTotals) {
+  constructor(seed: number, totals: CaseTotals, freesNamed: boolean) {
     this.random = seededRandom(seed);
     this.totals = totals;
-    this.world = new DefinitionWorld(2 + below(this.random, 3));
+    this.world = new DefinitionWorld(2 + below(this.random, 3), freesNamed);
     this.steps = [`random ${seed}`];
     this.theme = pick(this.random, THEMES);
     this.keys = KEYS.slice(0, this.theme === LIVES ? 1 : 1 + below(this.random, 3));

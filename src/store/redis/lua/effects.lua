@@ -123,7 +123,9 @@ local function add(s, typ, field, increment, base)
   local r = { kind = '-', v = '', runs = {} }
   if old then
     r.kind, r.v, r.seen, r.base, r.marked, r.was_marked = old.kind, old.v, old.seen, old.base, old.marked, old.was_marked
-    if old.kind == 'N' then r.kind, r.base = 'B', base end
+    if old.kind == 'N' then
+      if base then r.kind, r.base = 'B', base else r.kind, r.v, r.seen = '-', '', nil end -- it has expired, and the clock stepped back
+    end
   end
   local own
   for _, run in ipairs(old and old.runs or {}) do

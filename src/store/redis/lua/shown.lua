@@ -130,7 +130,7 @@ local function free(s)
   local low = floor_of(s)
   if s.kind >= low then return sweep(s, low, true) end
   call('DEL', s.key)
-  if s.newest < low or s.newest == s.reach then
+  if s.newest < low or (s.newest == s.reach and s.reach <= low) then
     s.reg, s.regtype = nil, nil
     if not s.noregs then
       drop_regs(s)
