@@ -76,7 +76,8 @@ function loader(file: string): string {
 export function assembleWrite(): Script {
   const rows = ROWS.filter(isThere).map(loader).join('');
   const general = `local function make_general()\n${CORE.map(source).join('')}${rows}${source('units')}end\n`;
-  return scriptOf('write', squeezed(`${source('clock')}${general}${source('write')}`));
+  const quick = `local function make_quick()\n${source('quick')}end\n`;
+  return scriptOf('write', squeezed(`${source('clock')}${general}${quick}${source('write')}`));
 }
 
 /**

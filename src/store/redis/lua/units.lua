@@ -59,9 +59,16 @@ local function plain_unit(tag, key, value, at)
   return not out.err and is_error(out[1]) and out[1] or out
 end
 
+-- What a command on one key failed with in quick.lua.
+local function failed_unit(i, failure)
+  local _, after = arguments(i + 4)
+  return caught(failure), after
+end
+
 return function(op, i, ...)
   if op == 'P' then return plain_unit(i, ...) end
   if op == 'C' then return command_unit(i) end
   if op == 'T' then return transaction_unit(i) end
+  if op == 'E' then return failed_unit(i, ...) end
   error('unknown unit ' .. tostring(op))
 end

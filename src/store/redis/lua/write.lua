@@ -9,7 +9,8 @@
 -- changed), then per touched key: key '*' | key n field*n | key '@' atMs. A plain unit gives such a list too where a plain
 -- delta would not carry all of it. T of a watch that fails: the list {false, ''}.
 -- Replies that Lua cannot give are statuses: '\1I<decimal>' an integer, '\1N' RESP2's null array.
--- (Before it in the text stands `make_general`: ../scripts.ts makes it of the core, the rows and units.lua.)
+-- (Before it in the text stand `make_general` and `make_quick`: ../scripts.ts makes them, of the core, the rows and units.lua,
+-- and of quick.lua.)
 
 local ARGV, RESULTS, DIGITS = ARGV, {}, nil
 ORIGIN, MAX_VALUE_BYTES = ARGV[1], tonumber(ARGV[3])
@@ -25,6 +26,17 @@ local general_unit
 local function general(...)
   if not general_unit then general_unit = make_general() end
   return general_unit(...)
+end
+
+local quick
+
+-- C: the commonest commands have a short way too.
+local function command(i)
+  quick = quick or make_quick()
+  local ok, result, after = pcall(quick, i)
+  if not ok then return general('E', i, result) end
+  if result then return result, after end
+  return general('C', i)
 end
 
 local LARGEST_AT = 281474976710655
@@ -86,6 +98,8 @@ while i <= last do
     if type(result) == 'string' then result = result .. format('%012x', at) end
     RESULTS[count] = result
     i = i + 5
+  elseif op == 'C' then
+    RESULTS[count], i = command(i)
   else
     RESULTS[count], i = general(op, i)
   end
