@@ -133,3 +133,5 @@ export const OUTBOX_PENDING_BYTES_MAX = 64 * 1024 * 1024;
 export const OUTBOX_VALUE_BYTES_MAX = 16 * 1024;
 /** Keys of which only a part expires that one gateway has timers for: about 20 MB; the walker visits the others once a minute. */
 export const PARTIAL_EXPIRIES_MAX = 100_000;
+/** Keys with a keyspace notification that wait to be looked at, 50 ms' worth; what is beyond them MQKV.VERIFY finds. */
+export const FOREIGN_KEYS_MAX = 10_000;

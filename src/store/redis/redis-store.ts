@@ -29,7 +29,8 @@ import { storeScripts, type StoreScripts } from './store-scripts.ts';
 import { openTopology, type Topology, type TopologyChange } from './topology/index.ts';
 import type { TlsSettings } from './upstream/index.ts';
 import type { RedisUrl } from './url-type.ts';
-import { type Verified, verifyStore } from './verify.ts';
+import { ForeignWrites } from './foreign-writes.ts';
+import { adoptKey, type Verified, verifyStore } from './verify.ts';
 import { Walker } from './walker.ts';
 
 /** Units: ms. How often sizes are asked for. */
@@ -122,6 +123,7 @@ export class RedisStore implements Store {
   #isMeasuring = false;
   #stats: StoreStats = { keys: 0, tombstones: 0, memoryBytes: 0 };
   readonly #foreignWrites: 'report' | 'adopt';
+  readonly #foreign: ForeignWrites | undefined;
   readonly #givenOrigin: number | undefined;
   #lastOrigin = 1;
 
@@ -162,8 +164,24 @@ export class RedisStore implements Store {
       maxValueBytes: options.maxValueBytes ?? VALUE_BYTES_MAX,
     });
     router.onChange = (change) => this.#changedTopology(change);
+    this.#foreign = this.#openForeign(options);
     this.walker = this.#openWalker(options, partial);
     this.#sizes = clock.every(SIZES_MS, () => void this.#measure());
+  }
+
+  #openForeign({ clock, logger, foreignWrites }: RedisStoreOptions): ForeignWrites | undefined {
+    if (foreignWrites === undefined) return undefined;
+    const { topology, db, executor } = this;
+    return new ForeignWrites({
+      ...{ topology, db, clock, logger },
+      found: async (keys) => {
+        this.#tell(keys);
+        for (const key of keys) {
+          logger.warn({ key: JSON.stringify(key) }, "written behind mqkv's back");
+          if (foreignWrites === 'adopt') await adoptKey(executor, key);
+        }
+      },
+    });
   }
 
   #openWalker(options: RedisStoreOptions, partial: (key: Latin1, atMs: number) => void): Walker | undefined {
@@ -197,7 +215,10 @@ export class RedisStore implements Store {
   }
 
   #changedTopology(change: TopologyChange): void {
-    if (change.kind === 'nodes') this.bus.listen();
+    if (change.kind === 'nodes') {
+      this.bus.listen();
+      this.#foreign?.listen();
+    }
     this.onTopology?.(change);
   }
 
@@ -327,6 +348,7 @@ export class RedisStore implements Store {
     this.walker?.close();
     await this.outbox.settled();
     this.bus.close();
+    this.#foreign?.close();
     await this.router.close();
     await this.topology.close();
   }
