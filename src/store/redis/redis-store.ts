@@ -1,14 +1,6 @@
 // A site's own Redis as its store: joins connections, executor, merging, outbox, walker and bus. mqkv itself keeps nothing that
 // Redis does not have: any number of gateways may serve one Redis, and each may be killed at any moment.
-import {
-  type Clock,
-  type Latin1,
-  type Logger,
-  messageOf,
-  MqkvError,
-  type Random,
-  VALUE_BYTES_MAX,
-} from '../../base/index.ts';
+import { type Latin1, type Logger, messageOf, MqkvError, VALUE_BYTES_MAX } from '../../base/index.ts';
 import { DeltaWriter, encodeDelta, type KeyState } from '../../crdt/index.ts';
 import { bytesOf } from '../../base/index.ts';
 import type { Executor } from '../executor.ts';
@@ -22,13 +14,12 @@ import { openMeta } from './meta.ts';
 import { RedisOutbox } from './outbox.ts';
 import { PartialExpiry } from './partial-expiry.ts';
 import { RedisBus } from './redis-bus.ts';
+import type { RedisStoreOptions } from './redis-store-options.ts';
 import { openRouter, type Router } from './router.ts';
 import { assembleWrite, loadScripts, type Script } from './scripts.ts';
 import { usedSlotGroups, walkSlots } from './slot-walk.ts';
 import { storeScripts, type StoreScripts } from './store-scripts.ts';
 import { openTopology, type Topology, type TopologyChange } from './topology/index.ts';
-import type { TlsSettings } from './upstream/index.ts';
-import type { RedisUrl } from './url-type.ts';
 import { ForeignWrites } from './foreign-writes.ts';
 import { adoptKey, type Verified, verifyStore } from './verify.ts';
 import { Walker } from './walker.ts';
@@ -39,32 +30,7 @@ const SIZES_MS = 1_000;
 const SNAPSHOT_KEYS = 64;
 const HORIZON_MS = 24 * 3_600_000;
 
-/** What a Redis store is opened with. */
-export interface RedisStoreOptions {
-  readonly url: RedisUrl;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly site: string;
-  /** Writes are marked for the outbox: there is a queue. */
-  readonly marks: boolean;
-  /** What MQKV.VERIFY and notifications find is counted and logged, or recorded as local writes. Default report. */
-  readonly foreignWrites?: 'report' | 'adopt' | undefined;
-  /** Units: ms. Default 24 h. */
-  readonly horizonMs?: number | undefined;
-  /** Units: bytes. */
-  readonly maxValueBytes?: number | undefined;
-  /** For a URL with TLS: what stands in its files. */
-  readonly tls?: TlsSettings | undefined;
-  /** Already open; the store closes it. */
-  readonly topology?: Topology | undefined;
-  /** Instead of the nodes' own, for tests. */
-  readonly origin?: number | undefined;
-  /** Replaces each script, for tests (the clock). */
-  readonly changeScript?: ((script: Script) => Script) | undefined;
-  /** Walks slots by itself. Default true; tests that set the clock call `freeExpired`. */
-  readonly isWalking?: boolean | undefined;
-}
+export type { RedisStoreOptions } from './redis-store-options.ts';
 
 /** Opens a store. Errors: MqkvError of the topology (UNAVAILABLE, REDIS_…, EVICTION_POLICY), STORE_FORMAT, STORE_SITE. */
 export async function openRedisStore(options: RedisStoreOptions): Promise<RedisStore> {

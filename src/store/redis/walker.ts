@@ -116,7 +116,8 @@ export class Walker {
         this.#isHolder = true;
         return;
       }
-      this.#isHolder = textOf(await access.call(slot, ['GETRANGE', LEASE_KEY, '0', '-1'], { isRead: true })) === this.#id;
+      this.#isHolder =
+        textOf(await access.call(slot, ['GETRANGE', LEASE_KEY, '0', '-1'], { isRead: true })) === this.#id;
       if (this.#isHolder) await access.call(slot, ['PEXPIRE', LEASE_KEY, String(LEASE_MS)]);
     } catch {
       this.#isHolder = false;
