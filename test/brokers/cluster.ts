@@ -52,6 +52,9 @@ export interface RedisCluster extends AsyncDisposable {
   endMove(from: ClusterNode, to: ClusterNode, slot: number): Promise<void>;
   /** kill -9. */
   kill(node: ClusterNode): Promise<void>;
+  /** Stops it for a moment: it accepts connections and answers nothing. */
+  freeze(node: ClusterNode): void;
+  thaw(node: ClusterNode): void;
   /** Starts a killed node again with the same identity. */
   restart(node: ClusterNode): Promise<void>;
   /** Waits until every living node says cluster_state:ok. */
@@ -205,6 +208,14 @@ function steering(
       liveNode(node).alive = false;
       node.control.close();
       await node.broker.kill();
+    },
+    freeze: (node) => {
+      liveNode(node).alive = false;
+      node.broker.freeze();
+    },
+    thaw: (node) => {
+      node.broker.thaw();
+      liveNode(node).alive = true;
     },
     restart: async (node) => {
       await node.broker.restart();
