@@ -93,6 +93,8 @@ export class Channels implements Hearer {
   async fresh(ear: Ear): Promise<void> {
     const held: Held = { channel: new Set(), pattern: new Set(), shard: new Set() };
     this.#held.set(ear, held);
+    // The node may not be known as the slot's just now.
+    this.#isMissing = true;
     for (const kind of KINDS) {
       const names = this.#wanted(kind).filter((name) => this.#isAt(kind, name, ear));
       await tell(ear, { kind, held, names });

@@ -27,8 +27,10 @@ const CHECK_TIMEOUT_MS = 2000;
 export class Ear {
   readonly name: string;
   readonly #link: Link;
-  /** The connection's own number at the node; another one: it was made anew. */
+  /** The connection's own number at the node; another one: it was made anew. Servers that start anew count anew. */
   #connectionId = '';
+  /** Counts the connections that ended. */
+  #losses = 0;
   #isChecking = false;
   isClosed = false;
   readonly #hearers: readonly Hearer[];
@@ -45,6 +47,10 @@ export class Ear {
     this.#link.onPush = (reply) => this.#heard(reply);
     this.#link.onState = (state) => {
       if (state === 'ready') void this.check();
+      else {
+        this.#losses++;
+        this.#connectionId = '';
+      }
     };
   }
 
@@ -68,12 +74,13 @@ export class Ear {
   async check(): Promise<void> {
     if (this.#isChecking || this.isClosed) return;
     this.#isChecking = true;
+    const before = this.#losses;
     try {
       const reply = await this.#link.call(['CLIENT', 'ID']);
       const id = reply.kind === 'integer' ? String(reply.value) : '';
       if (id === this.#connectionId || this.isClosed) return;
       for (const hearer of this.#hearers) await hearer.fresh(this);
-      this.#connectionId = id;
+      if (before === this.#losses) this.#connectionId = id;
     } catch (error) {
       this.#logger.debug({ node: this.name, error: messageOf(error) }, 'listening to a node failed');
     } finally {
