@@ -23,6 +23,12 @@ export interface UnitResult {
   readonly touched: readonly string[];
 }
 
+interface SiteOptions {
+  readonly testClock: boolean;
+  readonly origin?: string;
+  readonly change?: (script: Script) => Script;
+}
+
 /** Text of a reply: a bulk's bytes, a status or integer without its sign. */
 export function textOf(node: Node): string {
   if (node.head.startsWith('$-1') || node.head === '_') return '';
@@ -43,13 +49,13 @@ export class RedisSite {
     this.origin = origin;
   }
 
-  /** `testClock`: time is what `setClock` says, and nothing expires natively. */
+  /** `testClock`: time is what `setClock` says, and nothing expires natively. `change`: replaces the script. */
   static async open(
     port: number,
-    { testClock, origin = '00000001' }: { testClock: boolean; origin?: string },
+    { testClock, origin = '00000001', change = (written) => written }: SiteOptions,
   ) {
     const peer = await RawPeer.open(port);
-    const script = testClock ? withTestClock(assembleWrite()) : assembleWrite();
+    const script = change(testClock ? withTestClock(assembleWrite()) : assembleWrite());
     const site = new RedisSite(peer, script, origin);
     await loadScripts((args) => site.call(args), [script]);
     const tags = Array.from({ length: 16_384 }, (_, slot) => tagOf(slot)).join('');

@@ -59,9 +59,21 @@ local function load(key, tag)
   return call('EXISTS', key) == 1
 end
 
+-- A version as it stands behind `last`, the one before it in the header.
+local function short(v, last)
+  if v == last then return '=' end
+  if last ~= '' and sub(v, 1, 16) == sub(last, 1, 16) and v == above(last) then return '+' end
+  return v
+end
+
 local function store(key)
-  local text = (marked and 'g' or 'G') .. clear .. ',' .. (kind == clear and kind ~= '' and '=' or kind) .. ',' .. typ
-    .. ',' .. ev .. ',' .. at .. ',,' .. reach .. ',' .. newest .. ',' .. count .. ',' .. flags .. reg
+  local last, k, e, r, n = clear, kind, ev, reach, newest
+  if k ~= '' then k, last = short(k, last), k end
+  if e ~= '' then e, last = short(e, last), e end
+  if r ~= '' then r, last = short(r, last), r end
+  if n ~= '' then n = short(n, last) end
+  local text = (marked and 'g' or 'G') .. clear .. ',' .. k .. ',' .. typ .. ',' .. e .. ',' .. at .. ',,' .. r .. ',' .. n
+    .. ',' .. count .. ',' .. flags .. reg
   if #text <= 64 then
     call('HSET', slot, key, text)
     if large then call('HDEL', slot .. '.', key) end
