@@ -41,7 +41,7 @@ function urlOf(ports: readonly number[]): RedisUrl {
 }
 
 describe.skipIf(skip)('a cluster with replicas', () => {
-  it.each(['killed'])(
+  it.each(['killed', 'frozen'])(
     'goes on within 2 s after the replica of a %s master was promoted',
     async (how) => {
       await using cluster = await startRedisCluster({ masters: 3, replicas: 1 });
@@ -55,6 +55,7 @@ describe.skipIf(skip)('a cluster with replicas', () => {
       router.onChange = ({ kind, node }) => void changes.push(`${kind} ${node.name}`);
       const told = { applied: 0, uncertain: 0, unavailable: 0, reads: 0 };
       const load = { goesOn: true };
+      using _end = { [Symbol.dispose]: () => void (load.goesOn = false) };
       const running = [
         incrementing(router, { slot, key, told, load }),
         reading(router, { slot, told, load }),

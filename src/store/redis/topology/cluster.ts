@@ -26,6 +26,8 @@ const MOVED_HOLDS_MS = 1000;
 const ASK_TIMEOUT_MS = 500;
 /** Units: ms. How long opening waits by default. */
 const OPEN_TIMEOUT_MS = 10_000;
+/** Units: ms. A node that serves nothing any more answers what is under way (MOVED) within this, or never: a frozen master. */
+const RETIRE_MS = 500;
 
 /** Opens a cluster's topology. Errors: as `openTopology`. */
 export async function openCluster(url: RedisUrl, around: Around): Promise<Topology> {
@@ -54,6 +56,8 @@ class ClusterTopology implements Topology {
   /** Ids by HOST:PORT, of every name that a node has; and an address of each id. */
   #ids = new Map<string, string>();
   #addresses: readonly HostPort[] = [];
+  /** Open nodes that serve nothing, and since when. */
+  readonly #retiring = new Map<ClusterNode, number>();
   /** Slots told by MOVED, and when. */
   readonly #moved = new Map<number, number>();
   readonly #waiters: Waiters;
@@ -193,7 +197,10 @@ class ClusterTopology implements Topology {
 
   #isHealthy(): boolean {
     return (
-      this.nodes.length > 0 && this.nodes.every((node) => node.isReady) && !this.#slots.includes(undefined)
+      this.nodes.length > 0 &&
+      this.nodes.every((node) => node.isReady) &&
+      ![...this.#retiring.keys()].some((node) => node.pending > 0) &&
+      !this.#slots.includes(undefined)
     );
   }
 
@@ -252,10 +259,17 @@ class ClusterTopology implements Topology {
   /** Nodes that serve nothing any more go once nothing is under way on them; an importing one comes back with the next ASK. */
   #retire(): void {
     const serving = new Set(this.nodes);
+    const now = this.#around.clock.now();
     for (const [id, node] of this.#open) {
-      if (serving.has(node) || node.pending > 0 || node.isNewlyIdle()) continue;
-      this.#open.delete(id);
-      node.close();
+      const since = this.#retiring.get(node) ?? now;
+      const isOver = node.pending > 0 ? now - since > RETIRE_MS : !node.isNewlyIdle();
+      if (serving.has(node)) this.#retiring.delete(node);
+      else if (!isOver) this.#retiring.set(node, since);
+      else {
+        this.#retiring.delete(node);
+        this.#open.delete(id);
+        node.close();
+      }
     }
   }
 

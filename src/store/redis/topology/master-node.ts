@@ -158,7 +158,9 @@ export class MasterNode<Address extends RedisAddress = RedisAddress> implements 
 
   /** Reads its role and origin again. */
   look(): void {
-    if (this.#isLooking || this.#control.state !== 'ready') return;
+    if (this.#control.state !== 'ready') return;
+    // Silent since the last look: perhaps another one serves already.
+    if (this.#isLooking) return this.onTrouble?.('silent');
     this.#isLooking = true;
     this.#follow(this.#control)
       .catch(() => {
