@@ -102,7 +102,7 @@ export async function runRedisSites(options: RedisSites): Promise<RedisSitesRepo
   await faults.done();
   if (written.errors.length > 0) throw new Error(`writes failed: ${written.errors.slice(0, 5).join('; ')}`);
   const living = [...sites, ...second].filter((one) => one !== faults.killed).map(({ port }) => port);
-  const [first] = await untilEqual(living, 180_000);
+  const [first] = await untilEqual(living, 180_000, { expirySlackMs: options.faults ? 20 : 0 });
   const convergedMs = Date.now() - since;
   await eachCounted(living, written);
   return {
