@@ -107,8 +107,15 @@ const SYSTEM_REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'no such folder',
 };
 
+/** Codes of failures to listen. */
+const LISTEN_CODES: ReadonlySet<string> = new Set(['ADDRESS_IN_USE', 'LISTEN_FAILED']);
+/** The system calls that a failure to listen comes from. */
+const LISTEN_CALLS: ReadonlySet<unknown> = new Set(['listen', 'bind', 'getaddrinfo']);
+
 /** One line for a failure that is not a bug: what could not be opened, and why. */
 function startFailure(error: unknown, config: Config): string | undefined {
+  // A Redis that cannot be reached has such a cause too.
+  if (error instanceof MqkvError && !LISTEN_CODES.has(error.code)) return messageOf(error);
   const system = systemErrorOf(error);
   if (system !== undefined) {
     const address = addressOf(system, config);
@@ -125,7 +132,12 @@ interface SystemError extends Error {
 }
 
 function isSystemError(error: Error): error is SystemError {
-  return 'syscall' in error && 'code' in error && Object.hasOwn(SYSTEM_REASONS, String(error.code));
+  return (
+    'syscall' in error &&
+    LISTEN_CALLS.has(error.syscall) &&
+    'code' in error &&
+    Object.hasOwn(SYSTEM_REASONS, String(error.code))
+  );
 }
 
 function systemErrorOf(error: unknown): SystemError | undefined {
