@@ -44,8 +44,8 @@ local LARGEST_AT = 281474976710655
 local PLAIN_LOW, PLAIN_UP = 'p' .. BASE, 'P' .. BASE
 local TOO_LONG = { err = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)' }
 
--- A plain SET; `at` Unix ms, 0: none. Result as described above.
-local function plain(tag, key, value, at)
+-- A plain SET; `at` Unix ms, 0: none; `is_native`: the value lies there already. Result as described above.
+local function plain(tag, key, value, at, is_native)
   if #value > MAX_VALUE_BYTES then return TOO_LONG end
   local slot = 'mqkv:{' .. tag .. '}'
   if #key > 64 then slot = slot .. '.' end
@@ -67,8 +67,10 @@ local function plain(tag, key, value, at)
     end
   end
   if at == 0 then
-    local reply = try('SET', key, value)
-    if reply.err then return { err = reply.err } end
+    if not is_native then
+      local reply = try('SET', key, value)
+      if reply.err then return { err = reply.err } end
+    end
     local text
     if v == BASE then text = marked and PLAIN_LOW or PLAIN_UP else text = (marked and 'p' or 'P') .. v end
     call('HSET', slot, key, text)
@@ -83,25 +85,48 @@ local function plain(tag, key, value, at)
 end
 
 local i, count, last = 4, 0, #ARGV
+local RUN = 64 -- plain SETs to one native call
+
+-- Plain SETs that follow each other, from unit i on: one native call for all their values, then each one's header. Where
+-- one of them has needed the general way, which sets its value again, those behind it do so too: it may be the same key's.
+local function plain_run()
+  local pairs_, n, from = {}, 0, i
+  while ARGV[i] == 'S' and n < 2 * RUN and #ARGV[i + 3] <= MAX_VALUE_BYTES do
+    pairs_[n + 1], pairs_[n + 2] = ARGV[i + 2], ARGV[i + 3]
+    n, i = n + 2, i + 4
+  end
+  local is_native = not try('MSET', unpack(pairs_)).err
+  for j = from, i - 4, 4 do
+    local result = plain(ARGV[j + 1], ARGV[j + 2], ARGV[j + 3], 0, is_native)
+    if type(result) ~= 'string' then is_native = false end
+    count = count + 1
+    RESULTS[count] = result
+  end
+end
+
 while i <= last do
   local op = ARGV[i]
-  count = count + 1
-  if op == 'S' then
-    RESULTS[count] = plain(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], 0)
-    i = i + 4
-  elseif op == 'X' then
-    RESULTS[count] = plain(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], math.min(tonumber(ARGV[i + 4]), LARGEST_AT))
-    i = i + 5
-  elseif op == 'x' then
-    local at = math.min(now_ms + tonumber(ARGV[i + 4]), LARGEST_AT)
-    local result = plain(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], at)
-    if type(result) == 'string' then result = result .. format('%012x', at) end
-    RESULTS[count] = result
-    i = i + 5
-  elseif op == 'C' then
-    RESULTS[count], i = command(i)
+  if op == 'S' and ARGV[i + 4] == 'S' and #ARGV[i + 3] <= MAX_VALUE_BYTES then
+    plain_run()
   else
-    RESULTS[count], i = general(op, i)
+    count = count + 1
+    if op == 'S' then
+      RESULTS[count] = plain(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], 0)
+      i = i + 4
+    elseif op == 'X' then
+      RESULTS[count] = plain(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], math.min(tonumber(ARGV[i + 4]), LARGEST_AT))
+      i = i + 5
+    elseif op == 'x' then
+      local at = math.min(now_ms + tonumber(ARGV[i + 4]), LARGEST_AT)
+      local result = plain(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], at)
+      if type(result) == 'string' then result = result .. format('%012x', at) end
+      RESULTS[count] = result
+      i = i + 5
+    elseif op == 'C' then
+      RESULTS[count], i = command(i)
+    else
+      RESULTS[count], i = general(op, i)
+    end
   end
 end
 return RESULTS
