@@ -22,8 +22,8 @@ export interface RedisCases extends AsyncDisposable {
   readonly open: OpenCaseStore;
 }
 
-/** Opens what the cases need, once; stores are used again by the next case. `change`: replaces each script. */
-export function openRedisCases(url: RedisUrl, change?: (script: Script) => Script): RedisCases {
+/** Opens what the cases need, once; stores are used again by the next case. `change`: replaces each script; `triesOutside`: as RedisStoreOptions. */
+export function openRedisCases(url: RedisUrl, change?: Change, triesOutside?: number): RedisCases {
   const stores = new Map<number, Promise<RedisCaseStore>>();
   let cases = 0;
   return {
@@ -32,7 +32,7 @@ export function openRedisCases(url: RedisUrl, change?: (script: Script) => Scrip
       if (url.mode === 'cluster' && index !== cases % 2)
         return inOneSlot(openEmbeddedCaseStore(index, options));
       if (url.db + index >= DATABASES) return openEmbeddedCaseStore(index, options);
-      const held = stores.get(index) ?? openCaseStore(url, index, { ...options, change });
+      const held = stores.get(index) ?? openCaseStore(url, index, { ...options, change, triesOutside });
       stores.set(index, held);
       const store = await held;
       await store.begin();
@@ -72,8 +72,11 @@ function withKeys(command: readonly Buffer[], change: (key: Latin1) => Latin1): 
   return command.map((word, i) => (positions.has(i) ? bytesOf(change(latin1Of(word))) : word));
 }
 
+type Change = (script: Script) => Script;
+
 interface Around extends CaseSiteOptions {
-  readonly change: ((script: Script) => Script) | undefined;
+  readonly change: Change | undefined;
+  readonly triesOutside: number | undefined;
 }
 
 async function openCaseStore(url: RedisUrl, index: number, around: Around): Promise<RedisCaseStore> {
@@ -88,6 +91,7 @@ async function openCaseStore(url: RedisUrl, index: number, around: Around): Prom
     marks: true,
     origin: around.origin,
     isWalking: false,
+    triesOutside: around.triesOutside,
     changeScript(script) {
       const own = withOrigin(around.change?.(script) ?? script, around.origin);
       return isCluster ? scriptAt(own, time) : withTestClock(own);

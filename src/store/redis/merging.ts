@@ -21,7 +21,8 @@ import {
 } from '../../crdt/index.ts';
 import type { MergeResult } from '../store.ts';
 import { type Access, type Arg, keysOf } from './access.ts';
-import { type HeldKey, integerOf, itemsOf, readKeys } from './held-key.ts';
+import { type HeldKey, integerOf, itemsOf, readKeys, textOf } from './held-key.ts';
+import { isMergedInside, mergeArgs } from './merge-inside.ts';
 import { merging, type Plan, planArgs, planKey } from './merge-plan.ts';
 import { slotOf, tagOf } from './slots.ts';
 import { registerTextsOf } from './state-text.ts';
@@ -35,6 +36,8 @@ const ALTER_KEYS_MAX = 64;
 const PART_BYTES_MAX = 1024 * 1024;
 /** Decisions of one part: each means that somebody else wrote one of its keys in the meantime. */
 const TRIES_MAX = 50;
+/** So many, then Redis merges by itself what it can: a hot key may be written between any reading and its answer. */
+const TRIES_OUTSIDE = 3;
 
 /** What a merge tells besides its result. */
 export interface MergeListener {
@@ -63,8 +66,14 @@ export class Merging {
   readonly #access: Access;
   readonly #scripts: StoreScripts;
   readonly #listener: MergeListener;
+  readonly #triesOutside: number;
 
-  constructor(access: Access, scripts: StoreScripts, listener: MergeListener) {
+  constructor(
+    access: Access,
+    scripts: StoreScripts,
+    listener: MergeListener & { readonly triesOutside?: number | undefined },
+  ) {
+    this.#triesOutside = listener.triesOutside ?? TRIES_OUTSIDE;
     this.#access = access;
     this.#scripts = scripts;
     this.#listener = listener;
@@ -105,6 +114,12 @@ export class Merging {
   async #part(items: readonly Item[]): Promise<MergeResult> {
     let undecided: readonly Item[] = items.filter((item) => !item.isPlain);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const inside = tries === this.#triesOutside ? items.filter(isInside) : [];
+      if (inside.length > 0) {
+        const merged = await this.#inside(inside);
+        const rest = await this.#part(items.filter((item) => !isInside(item)));
+        return { changed: rest.changed + merged, conflicts: rest.conflicts };
+      }
       await this.#decide(undecided);
       const sent = items.filter(({ isPlain: plain, plan }) => (plan === undefined ? plain : plan.changed));
       const applied = await this.#apply(sent);
@@ -112,6 +127,27 @@ export class Merging {
       undecided = applied.items;
     }
     throw new MqkvError('CONTENTION', 'keys of a delta change faster than it can be merged');
+  }
+
+  /** The merge inside Redis: atomic, however hot the keys are. Result: how many changed. */
+  async #inside(items: readonly Item[]): Promise<number> {
+    const args: Arg[] = [];
+    const keys: Arg[] = [];
+    for (const { key, state } of items) {
+      if (state === undefined) continue;
+      if (this.#access.isCluster) keys.push(...keysOf(key, slotOf(key)));
+      args.push(...mergeArgs(key, state));
+    }
+    const slot = slotOf(items[0]?.key ?? '');
+    const reply = itemsOf(await this.#access.script(slot, this.#scripts.merge, { keys, args }));
+    const changed: Latin1[] = [];
+    for (const [i, { key }] of items.entries()) {
+      if (integerOf(reply[2 * i]) === 1) changed.push(key);
+      const atMs = Number(textOf(reply[2 * i + 1]));
+      if (atMs !== 0) this.#listener.partial(key, atMs);
+    }
+    if (changed.length > 0) this.#listener.changed(changed);
+    return changed.length;
   }
 
   async #decide(undecided: readonly Item[]): Promise<void> {
@@ -165,6 +201,10 @@ export class Merging {
     if (changed.length > 0) this.#listener.changed(changed);
     return { changed: changed.length, conflicts };
   }
+}
+
+function isInside({ state }: Item): boolean {
+  return state !== undefined && isMergedInside(state);
 }
 
 function planOf(item: Item, held: HeldKey, now: number): Plan | 'all' | undefined {

@@ -30,4 +30,6 @@ export interface RedisStoreOptions {
   readonly changeScript?: ((script: Script) => Script) | undefined;
   /** Walks slots by itself. Default true; tests that set the clock call `freeExpired`. */
   readonly isWalking?: boolean | undefined;
+  /** Decisions about a key before Redis is left to merge by itself (merging.ts), for tests. */
+  readonly triesOutside?: number | undefined;
 }

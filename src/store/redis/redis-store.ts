@@ -37,7 +37,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
   const { url, clock, random, logger } = options;
   const scripts = storeScripts(options.changeScript);
   const write = options.changeScript?.(assembleWrite()) ?? assembleWrite();
-  const all = [write, scripts.read, scripts.apply, scripts.unmark, scripts.walk];
+  const all = [write, scripts.read, scripts.apply, scripts.merge, scripts.unmark, scripts.walk];
   const topology =
     options.topology ??
     (await openTopology(url, {
@@ -109,7 +109,7 @@ export class RedisStore implements Store {
     this.#partial = new PartialExpiry(clock, (key) => void this.#freeNow(key));
     const partial = (key: Latin1, atMs: number): void => this.#partial.note(key, atMs);
     const changed = (keys: readonly Latin1[]): void => this.#tell(keys);
-    this.#merging = new Merging(router, scripts, { changed, partial });
+    this.#merging = new Merging(router, scripts, { changed, partial, triesOutside: options.triesOutside });
     this.outbox = new RedisOutbox({
       access: router,
       scripts,

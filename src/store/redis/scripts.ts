@@ -58,6 +58,12 @@ export function assembleStore(name: string): Script {
   return scriptOf(name, squeezed(`${source('clock')}${source('place')}${source(name)}`));
 }
 
+/** The merge inside Redis: what it stands on is the write script's. */
+export function assembleMerge(): Script {
+  const core = CORE.filter((name) => name !== 'commands');
+  return scriptOf('merge', squeezed(`${source('clock')}${core.map(source).join('')}${source('merge')}`));
+}
+
 /**
  * Rows of a file, made when a command of theirs comes: `names` are its commands, `*` stands for some that the text makes.
  * Each file is a function of its own: in Lua 5.1 a closure's cost grows with the locals that the function around it shares.
