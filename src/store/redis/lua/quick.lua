@@ -1,183 +1,7 @@
 -- The commonest commands on one key without states and rules as tables: what they change is exactly what the general units
 -- change. `quick(i)` gives nothing, and has changed nothing, where argument, header or register is not of the plain kind.
 -- test/redis-write-quick.test.ts holds both against each other.
-
-local ARGV = ARGV
-
--- The header of the unit's key: versions and `at` as text, `type` and `count` too; `reg` with its `|`.
-local slot, large, noregs, marked, clear, kind, typ, ev, at, reach, newest, count, flags, reg
-
-local function resolve(field, last)
-  if field == '=' then return last end
-  return field == '+' and above(last) or field
-end
-
-local function load_general(text)
-  local k, e, r, n
-  clear, k, typ, e, at, r, n, count, flags, reg =
-    match(text, '^.(%x*),([%x=+]*),(%d?),([%x=+]*),(%x*),,([%x=+]*),([%x=+]*),(%d*),(%a*)(.*)$')
-  if not clear then return false end
-  noregs = false
-  local last = clear
-  kind = resolve(k, last)
-  if kind ~= '' then last = kind end
-  ev = resolve(e, last)
-  if ev ~= '' then last = ev end
-  reach = resolve(r, last)
-  newest = n ~= '' and resolve(n, reach ~= '' and reach or last) or last
-  if clear > newest then newest = clear end
-  if kind > newest then newest = kind end
-  if reach > newest then newest = reach end
-  return kind >= clear and (ev == '' or ev >= clear) and (reach == '' or reach >= clear)
-end
-
--- Whether the key's header is one for this file. With an expiry: one that shows and has not fired.
-local function load(key, tag)
-  if #key > 64 then return false end
-  slot = 'mqkv:{' .. tag .. '}'
-  local text = call('HGET', slot, key)
-  large = text == 'L'
-  if large then text = call('HGET', slot .. '.', key) end
-  clear, kind, typ, ev, at, reach, count, flags, reg = '', '', '', '', '', '', '', '', ''
-  newest, noregs, marked = '', true, false
-  if not text then return not large and call('EXISTS', key) == 0 end
-  local form = byte(text)
-  if form >= 97 then marked, form = true, form - 32 end
-  if form == 71 then
-    if not load_general(text) then return false end
-  else
-    clear = sub(text, 2, 25)
-    newest = clear
-    if form == 68 then return true end
-    kind, typ, reg = clear, '1', '|1V' .. clear
-    if form == 80 then return true end
-    ev, at, reach = clear, sub(text, 26), above(clear)
-    newest = reach
-  end
-  if at == '' then return true end
-  if at <= now_hex or (kind >= reach and kind >= at .. '000000000000') then return false end
-  return call('EXISTS', key) == 1
-end
-
--- A version as it stands behind `last`, the one before it in the header.
-local function short(v, last)
-  if v == last then return '=' end
-  if last ~= '' and sub(v, 1, 16) == sub(last, 1, 16) and v == above(last) then return '+' end
-  return v
-end
-
-local function store(key)
-  local last, k, e, r, n = clear, kind, ev, reach, newest
-  if k ~= '' then k, last = short(k, last), k end
-  if e ~= '' then e, last = short(e, last), e end
-  if r ~= '' then r, last = short(r, last), r end
-  if n ~= '' then n = short(n, last) end
-  local text = (marked and 'g' or 'G') .. clear .. ',' .. k .. ',' .. typ .. ',' .. e .. ',' .. at .. ',,' .. r .. ',' .. n
-    .. ',' .. count .. ',' .. flags .. reg
-  if #text <= 64 then
-    call('HSET', slot, key, text)
-    if large then call('HDEL', slot .. '.', key) end
-  else
-    call('HSET', slot .. '.', key, text)
-    if not large then call('HSET', slot, key, 'L') end
-  end
-end
-
--- What every effect with version v leaves: `is_put`: also the kind's.
-local function changed(v, is_put)
-  marked = marked or MARK
-  if is_put then kind = v end
-  if at ~= '' then reach = above(v) end
-  newest = (is_put or at ~= '') and '' or v
-end
-
-local function failed(reply)
-  return type(reply) == 'table' and reply.err ~= nil
-end
-
--- Register texts of the fields at ARGV[from], from + step, ... : names, texts; nothing where one is not plain or comes twice.
-local function registers(rkey, from, last, step)
-  local names, texts, seen = {}, {}, {}
-  for j = from, last, step do
-    local name = typ .. ARGV[j]
-    if seen[name] then return nil end
-    seen[name] = true
-    names[#names + 1] = name
-  end
-  if #names == 0 or #names > 200 then return nil end
-  if noregs then return names, texts end
-  if #names == 1 then texts[1] = call('HGET', rkey, names[1]) else texts = call('HMGET', rkey, unpack(names)) end
-  for j = 1, #names do
-    local form = texts[j] and byte(texts[j])
-    if form and form ~= 118 and form ~= 86 and form ~= 116 and form ~= 84 then return nil end
-  end
-  return names, texts
-end
-
-local function counted(more)
-  if more == 0 then return end
-  local sum = (tonumber(count) or 0) + more
-  count = sum == 0 and '' or format('%.0f', sum)
-end
-
-local function write_registers(rkey, sets)
-  if #sets == 2 then call('HSET', rkey, sets[1], sets[2]) else call('HSET', rkey, unpack(sets)) end
-end
-
--- HSET, SADD, ZADD: the fields stand at `from`, from + step ...
-local function put_fields(key, digit, command, i, last, from, step)
-  if (typ ~= '' and typ ~= digit) or reg ~= '' then return nil end
-  typ = digit
-  local rkey = slot .. ':' .. key
-  local names, texts = registers(rkey, from, last, step)
-  if not names then return nil end
-  local reply = try(command, key, unpack(ARGV, i + 7, last))
-  if failed(reply) then return nil end
-  local v = next_version(newest)
-  local out, sets, more = { reply, v, key, #names }, {}, 0
-  for j = 1, #names do
-    local was = texts[j] and byte(texts[j]) >= 97
-    if MARK and not was then more = more + 1 end
-    sets[2 * j - 1] = names[j]
-    sets[2 * j] = ((MARK or was) and 'v' or 'V') .. v
-    out[4 + j] = names[j]
-  end
-  write_registers(rkey, sets)
-  counted(more)
-  changed(v, true)
-  store(key)
-  return out
-end
-
--- HDEL, SREM, ZREM.
-local function remove_fields(key, digit, command, i, last)
-  if typ ~= digit or reg ~= '' then return nil end
-  local rkey = slot .. ':' .. key
-  local names, texts = registers(rkey, i + 7, last, 1)
-  if not names then return nil end
-  local reply = try(command, key, unpack(ARGV, i + 7, last))
-  if failed(reply) then return nil end
-  if reply == 0 then return { 0, '' } end
-  local v = next_version(newest)
-  local out, sets, more = { reply, v, key, 0 }, {}, 0
-  for j = 1, #names do
-    local form = texts[j] and byte(texts[j])
-    if form == 118 or form == 86 then
-      local was = form == 118
-      if MARK and not was then more = more + 1 end
-      sets[#sets + 1] = names[j]
-      sets[#sets + 1] = ((MARK or was) and 't' or 'T') .. v
-      out[#out + 1] = names[j]
-    end
-  end
-  if #sets == 0 then return { reply, '' } end
-  out[4] = #sets / 2
-  write_registers(rkey, sets)
-  counted(more)
-  changed(v, false)
-  store(key)
-  return out
-end
+-- (Before it in the text: quick-header.lua and quick-fields.lua.)
 
 -- The parts of a register's text; nothing: it is none.
 local function parse(text)
@@ -202,11 +26,25 @@ local function are_small(list)
   return true
 end
 
+-- The same for a register with one run, of this origin, and no seen, as most have.
+local function added_to_one(text, increment, is_inline)
+  local k, v, at_, start, total, base = match(text, '^[Rr](.);(%x*);;(%x+):(%x+):(%-?%d+);(.*)$')
+  if not k or sub(at_, 17, 24) ~= ORIGIN or #total > 14 or (k == 'B' and not is_small(base)) then return nil end
+  if is_inline then
+    if at_ > newest then newest = at_ end
+    if v > newest then newest = v end
+  end
+  local new = next_version(newest)
+  return k .. ';' .. v .. ';;' .. new .. ':' .. start .. ':' .. format('%.0f', total + increment) .. ';' .. base, new
+end
+
 -- INCRBY, HINCRBY on a register (text or nil): what stands behind its mark, given the native text before. Nothing: not for
 -- this file. Small totals only, so that sums stay exact and native and sum agree.
 local function added(text, base, increment, is_inline)
   local k, v, seen, runs, own_base = '-', '', '', '', ''
   if text then
+    local body, new = added_to_one(text, increment, is_inline)
+    if body then return body, new end
     k, v, seen, runs, own_base = parse(text)
     if is_inline then saw(v, runs) end
     if k == 'N' then
@@ -372,13 +210,18 @@ local function run(name, key, i, last)
   if name == 'pexpireat' then return expire(key, argument, 1, false) end
 end
 
-local NAMES = ' incr hset sadd zadd del unlink hdel srem zrem lpush rpush lpop rpop decr hincrby incrby decrby expire pexpire expireat pexpireat '
+-- (Compared one by one: a table would be made at each call.)
+local function is_quick(n)
+  return n == 'incr' or n == 'hset' or n == 'sadd' or n == 'zadd' or n == 'del' or n == 'unlink' or n == 'hdel' or n == 'srem'
+    or n == 'zrem' or n == 'lpush' or n == 'rpush' or n == 'lpop' or n == 'rpop' or n == 'decr' or n == 'hincrby'
+    or n == 'incrby' or n == 'decrby' or n == 'expire' or n == 'pexpire' or n == 'expireat' or n == 'pexpireat'
+end
 
 -- The C unit at i: its result, and where the next one stands.
 return function(i)
   if ARGV[i + 1] ~= '1' then return nil end
   local key, last, name = ARGV[i + 2], i + 4 + ARGV[i + 4], string.lower(ARGV[i + 5])
-  if ARGV[i + 6] ~= key or not string.find(NAMES, ' ' .. name .. ' ', 1, true) then return nil end
+  if not is_quick(name) or ARGV[i + 6] ~= key then return nil end
   local result = load(key, ARGV[i + 3]) and run(name, key, i, last)
   return result or nil, last + 1
 end
