@@ -147,7 +147,7 @@ export async function dump(port: number): Promise<Map<string, string>> {
     for (const [i, key] of part.entries()) {
       all.set(
         key,
-        `${String(types[i]?.[1])} ${canonical(values[i]?.[1], String(types[i]?.[1]) === 'zset')} at ${String(expiries[i]?.[1])}`,
+        `${String(types[i]?.[1])} ${canonical(values[i]?.[1], ['zset', 'list', 'stream'].includes(String(types[i]?.[1])))} at ${String(expiries[i]?.[1])}`,
       );
     }
   }
@@ -159,6 +159,8 @@ function readOf(key: string, type: string): string[] {
   if (type === 'hash') return ['hgetall', key];
   if (type === 'set') return ['smembers', key];
   if (type === 'zset') return ['zrange', key, '0', '-1', 'withscores'];
+  if (type === 'list') return ['lrange', key, '0', '-1'];
+  if (type === 'stream') return ['xrange', key, '-', '+'];
   return ['get', key];
 }
 
