@@ -49,6 +49,8 @@ class Site {
       marks: true,
       origin: this.index + 1,
       isWalking,
+      // One site's Redis merges by itself from the first or second try on.
+      triesOutside: this.index,
       // Few registers are read along, so that most decisions are about parts of a key.
       changeScript: (script) => ({
         ...script,

@@ -150,7 +150,8 @@ class Planner {
     const flags = `${isRich && outside > 0 ? 's' : ''}${isMarked && (header?.flags.includes('w') ?? false) ? 'w' : ''}`;
     const marks = { marked: isMarked, outside, count: Math.max(0, count), flags };
     const text = headerTextOf(this.#s, marks);
-    if (!isMarked || incoming === undefined || count > 0) return text;
+    const isAsBefore = this.#held.headerText !== undefined && coreOf(this.#held.headerText) === coreOf(text);
+    if (!isMarked || incoming === undefined || count > 0 || isAsBefore) return text;
     const theirs = headerTextOf(incoming, { ...marks, marked: false });
     return coreOf(theirs) === coreOf(text)
       ? headerTextOf(this.#s, { ...marks, marked: false, flags: flags.replace('w', '') })

@@ -3,8 +3,8 @@
 // 1. A mark in Redis goes only after the queue has accepted a delta of the very state that bears it (unmarking.ts).
 // 2. What is taken and not accepted stays marked in Redis; `failed` forgets it here, the walker finds it again.
 import type { Clock, Latin1, Logger } from '../../base/index.ts';
-import { bytesOf } from '../../base/index.ts';
-import { type DeltaFields, DeltaWriter, encodeDelta, plainState, type ValueType } from '../../crdt/index.ts';
+import { bytesOf, noteYoungGarbage } from '../../base/index.ts';
+import { type DeltaFields, DeltaWriter, encodeDelta, type ValueType } from '../../crdt/index.ts';
 import type { Outbox, Taken } from '../store.ts';
 import type { Access } from './access.ts';
 import { coreOf } from './header-text.ts';
@@ -15,8 +15,8 @@ import { slotOf } from './slots.ts';
 import { splitName } from './state-text.ts';
 import type { StoreScripts } from './store-scripts.ts';
 import { type SentMark, Unmarking } from './unmarking.ts';
-import { atText, parseVersion } from './version-text.ts';
-import type { NotedSet, NotedWrite, WriteListener } from './write-replies.ts';
+import type { NotedSet } from './noted-set.ts';
+import type { NotedWrite, WriteListener } from './write-replies.ts';
 
 /** Keys of one taking. */
 const TAKE_KEYS_MAX = 4096;
@@ -33,6 +33,8 @@ export interface RedisOutboxOptions {
   readonly logger: Logger;
   /** A write touched these keys. */
   readonly written: (keys: readonly Latin1[]) => void;
+  /** Whether somebody wants to be told. Default: yes. */
+  readonly isHeard?: (() => boolean) | undefined;
   /** A part of the key expires by itself at that time. Units: Unix ms. */
   readonly partial: (key: Latin1, atMs: number) => void;
   /** There is a queue: writes are remembered. Default true. */
@@ -46,6 +48,8 @@ interface Encoded {
   readonly deltas: Buffer;
   readonly marks: readonly SentMark[];
 }
+
+const NOTHING: Encoded = { deltas: Buffer.alloc(0), marks: [] };
 
 export class RedisOutbox implements Outbox, WriteListener {
   onMark: (() => void) | undefined;
@@ -74,11 +78,10 @@ export class RedisOutbox implements Outbox, WriteListener {
     return this.#writes.dropped;
   }
 
-  /** A plain SET of this gateway. */
-  set({ version, key, value, at }: NotedSet): void {
-    const name = key.toString('latin1');
-    if (this.#options.isKeeping !== false) this.#writes.set(name, version, { value, at });
-    this.#options.written([name]);
+  /** Hot: a plain SET of this gateway. */
+  set(noted: NotedSet): void {
+    if (this.#options.isKeeping !== false) this.#writes.set(noted);
+    if (this.#options.isHeard?.() ?? true) this.#options.written([noted.key.toString('latin1')]);
     this.#marked();
   }
 
@@ -105,14 +108,18 @@ export class RedisOutbox implements Outbox, WriteListener {
   }
 
   async take(maxBytes: number): Promise<Taken | undefined> {
-    const writes = this.#writes.take(maxBytes, TAKE_KEYS_MAX);
-    const [first] = writes;
-    if (first === undefined) return undefined;
+    const taken = this.#writes.take(maxBytes, TAKE_KEYS_MAX);
+    if (taken === undefined) return undefined;
+    const { origin, deltas: plain, writes } = taken;
+    noteYoungGarbage(plain.length);
     const { deltas, marks } = await this.#encode(writes);
     return {
-      origin: Number.parseInt(first.version.slice(16), 16),
-      deltas,
-      accepted: () => this.#unmarking.add(marks),
+      origin,
+      deltas: deltas.length === 0 ? plain : plain.length === 0 ? deltas : Buffer.concat([plain, deltas]),
+      accepted: () => {
+        this.#unmarking.addPlain(plain);
+        this.#unmarking.add(marks);
+      },
       failed: () => {},
     };
   }
@@ -123,16 +130,11 @@ export class RedisOutbox implements Outbox, WriteListener {
   }
 
   async #encode(writes: readonly PendingWrite[]): Promise<Encoded> {
+    if (writes.length === 0) return NOTHING;
     const marks: SentMark[] = [];
-    const held = await this.#read(writes.filter(({ plain }) => plain === undefined));
+    const held = await this.#read(writes);
     const writer = new DeltaWriter();
-    for (const { key, version, what, plain } of writes) {
-      if (plain !== undefined) {
-        const { value, at } = plain;
-        encodeDelta(writer, bytesOf(key), plainState(parseVersion(version), value, at), 'whole');
-        marks.push({ key, core: version + atText(at), registers: [] });
-        continue;
-      }
+    for (const { key, what } of writes) {
       const found = held.get(key);
       if (found?.headerText === undefined) continue;
       encodeDelta(writer, bytesOf(key), stateOfHeld(found), fieldsOf(found, what));
@@ -165,6 +167,10 @@ export class RedisOutbox implements Outbox, WriteListener {
     );
     return found;
   }
+}
+
+function isPartOfWhole(held: HeldKey | undefined): boolean {
+  return held !== undefined && !held.isAll && (held.header?.flags.includes('w') ?? false);
 }
 
 /** Which registers the delta carries: those asked for, and the marked ones that were read along. */

@@ -1,7 +1,8 @@
 -- Looks through headers for what needs somebody: marks left behind, fired keys that are still partly there, what may be forgotten.
 --
 -- ARGV: younger before tidy, then slots: tag place cursor*
---   younger: ms from which on marks are left to those who made them; before: ms below which things may be forgotten, 0: none;
+--   younger: ms from which on marks are left to those who made them (a version of the future tells no age: its mark is not);
+--   before: ms below which things may be forgotten, 0: none;
 --   tidy: '1' look for old tombstones of living keys, 'all': every key is told; place: '' the slot's hash, '.' the large one
 -- Result: per slot: { next cursor, { key, what, header }* }
 -- what: 'm' marked, 'f' fired, 'o' perhaps to be forgotten, 't' perhaps tombstones to be forgotten, '@' a part expires, alone, 'k' nothing of these
@@ -43,7 +44,7 @@ local function need_of(key, header, slot)
   if marked then form = form - 32 end
   local newest = newest_ms(header)
   if form == 71 and not marked then marked = match(header, '^[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,(%d*),') ~= '' end
-  if marked then return newest <= younger and 'm' or nil end
+  if marked then return (newest <= younger or newest > now_ms) and 'm' or nil end
   local at = (form == 88 or form == 71) and at_of(header, form) or 0
   if before > 0 and newest < before and at < before and call('EXISTS', key) == 0 then return 'o' end
   if form ~= 71 then return nil end
