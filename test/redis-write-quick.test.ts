@@ -39,7 +39,16 @@ const time = (r: Random): string => pick(r, ['3', '10', '60', '0', '-1', 'x']);
 /** By kind of key, and what every key gets. */
 const STRINGS: readonly ((r: Random, key: string) => Words)[] = [
   (r, key) => ['set', key, number(r)],
-  (_, key) => ['append', key, '1'],
+  (r, key) => ['append', key, pick(r, ['1', 'x'.repeat(150)])],
+  (r, key) => [
+    'set',
+    key,
+    number(r),
+    ...pick(r, [['nx'], ['XX'], ['get'], ['PX', time(r)], ['EX', time(r), 'NX'], ['KEEPTTL']]),
+  ],
+  (r, key) => [pick(r, ['setex', 'psetex']), key, time(r), number(r)],
+  (r, key) => [pick(r, ['getset', 'setnx']), key, number(r)],
+  (_, key) => ['getdel', key],
   (r, key) => [pick(r, ['INCR', 'decr']), key],
   (r, key) => [pick(r, ['incrby', 'decrby']), key, number(r)],
   (r, key) => ['incrbyfloat', key, pick(r, ['0.5', '2', '-3.25'])],
@@ -47,6 +56,7 @@ const STRINGS: readonly ((r: Random, key: string) => Words)[] = [
 const HASHES: readonly ((r: Random, key: string) => Words)[] = [
   (r, key) => ['HSET', key, field(r), number(r), field(r), number(r)],
   (r, key) => ['hset', key, field(r), number(r), ...pick(r, [[], ['odd']])],
+  (r, key) => ['hsetnx', key, field(r), number(r)],
   (r, key) => ['hdel', key, field(r), ...pick(r, [[], [field(r)]])],
   (r, key) => ['hincrby', key, field(r), number(r)],
   (r, key) => ['hincrbyfloat', key, field(r), '0.5'],

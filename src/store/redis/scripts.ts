@@ -54,7 +54,7 @@ function scriptOf(name: string, text: string): Script {
 const CORE = ['numbers', 'common', 'native', 'registers', 'shown', 'states', 'effects', 'finish', 'commands'];
 
 /** The short way of the commonest commands. Order: each uses those before it. */
-const QUICK = ['quick-header', 'quick-fields', 'quick'];
+const QUICK = ['quick-header', 'quick-fields', 'quick-counters', 'quick-strings', 'quick'];
 
 /** A script of the store's own work (merging, outbox, walker): the clock, where headers lie, and `lua/NAME.lua`. */
 export function assembleStore(name: string): Script {
@@ -85,7 +85,7 @@ function loader(file: string): string {
 export function assembleWrite(): Script {
   const rows = ROWS.filter(isThere).map(loader).join('');
   const general = `local function make_general()\n${CORE.map(source).join('')}${rows}${source('units')}end\n`;
-  const quick = `local function make_quick()\n${QUICK.map(source).join('')}end\n`;
+  const quick = `local function make_quick(plain)\n${QUICK.map(source).join('')}end\n`;
   return scriptOf('write', squeezed(`${source('clock')}${general}${quick}${source('write')}`));
 }
 

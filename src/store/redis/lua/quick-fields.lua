@@ -39,6 +39,7 @@ local function put_field(rkey, key, command, i, last, name)
   end
   local reply = try(command, key, unpack(ARGV, i + 7, last))
   if failed(reply) then return nil end
+  if reply == 0 and command == 'HSETNX' then return { 0, '' } end
   local v = next_version(newest)
   call('HSET', rkey, name, ((MARK or was) and 'v' or 'V') .. v)
   if MARK and not was then counted(1) end

@@ -28,17 +28,6 @@ local function general(...)
   return general_unit(...)
 end
 
-local quick
-
--- C: the commonest commands have a short way too.
-local function command(i)
-  quick = quick or make_quick()
-  local ok, result, after = pcall(quick, i)
-  if not ok then return general('E', i, result) end
-  if result then return result, after end
-  return general('C', i)
-end
-
 local LARGEST_AT = 281474976710655
 -- Headers of keys that held nothing newer: marked, unmarked.
 local PLAIN_LOW, PLAIN_UP = 'p' .. BASE, 'P' .. BASE
@@ -82,6 +71,17 @@ local function plain(tag, key, value, at, is_native)
   if reply.err then return { err = reply.err } end
   call('HSET', slot, key, (marked and 'x' or 'X') .. v .. format('%012x', at))
   return v
+end
+
+local quick
+
+-- C: the commonest commands have a short way too.
+local function command(i)
+  quick = quick or make_quick(plain)
+  local ok, result, after = pcall(quick, i)
+  if not ok then return general('E', i, result) end
+  if result then return result, after end
+  return general('C', i)
 end
 
 local i, count, last = 4, 0, #ARGV
