@@ -2,7 +2,18 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Broker, eventually, requireBroker, startRedis } from '../../../test/brokers/index.ts';
 import { bytesOf, type Latin1, latin1Of, silentLogger, systemClock, systemRandom } from '../../base/index.ts';
-import { type Delta, decodeDeltas, digest, KeyState, shownType, TYPE_HASH } from '../../crdt/index.ts';
+import {
+  type Delta,
+  DeltaWriter,
+  decodeDeltas,
+  digest,
+  encodeDelta,
+  KeyState,
+  makeVersion,
+  plainState,
+  shownType,
+  TYPE_HASH,
+} from '../../crdt/index.ts';
 import { plainReply } from '../../resp/index.ts';
 import { openRedisStore, type RedisStore, type RedisStoreOptions } from './redis-store.ts';
 import { openTestAccess, runUnit, type TestAccess } from './testing.ts';
@@ -202,7 +213,7 @@ describe.skipIf(skip)(`the Redis store${skip ? ` (${skip})` : ''}`, () => {
     );
     const after = Date.now() + 5_000;
     const newer = new KeyState();
-    const { Edit, makeVersion, encodeDelta, DeltaWriter } = await import('../../crdt/index.ts');
+    const { Edit } = await import('../../crdt/index.ts');
     new Edit(newer, makeVersion(after, 0, 7), after).put(TYPE_HASH, 'new', '2');
     const writer = new DeltaWriter();
     encodeDelta(writer, bytesOf('h'), newer, 'whole');
@@ -234,6 +245,30 @@ describe.skipIf(skip)(`the Redis store${skip ? ` (${skip})` : ''}`, () => {
     const state = await store.stateOf('h');
     expect([...(state?.registers.get(TYPE_HASH)?.keys() ?? [])]).toEqual(['g']);
     expect(shownType(state ?? new KeyState(), Date.now())).toBe(TYPE_HASH);
+  });
+
+  test('a gateway whose clock is days ahead forgets nothing for that', async () => {
+    const ahead = { ...systemClock, now: () => Date.now() + 100 * 3_600_000 };
+    await using store = await open({ clock: ahead, isWalking: true });
+    await runUnit(store, [['SET', 'k', 'v']], ['k']);
+    await runUnit(store, [['DEL', 'k']], ['k']);
+    await (await taken(store)).accept();
+    await store.walker?.round();
+    expect(await store.allKeys()).toEqual(['k']);
+  });
+
+  test('marks above a clock that was ahead are found too', async () => {
+    {
+      await using killed = await open({ isWalking: false });
+      const v = makeVersion(Date.now() + 3_600_000, 0, 0xabc);
+      const writer = new DeltaWriter();
+      encodeDelta(writer, Buffer.from('k'), plainState(v, Buffer.from('1'), 0), 'whole');
+      await killed.merge(Buffer.from(writer.bytes()));
+      await runUnit(killed, [['INCR', 'k']], ['k']);
+    }
+    await using store = await open({ clock: { ...systemClock, now: () => Date.now() + 10_000 } });
+    await store.walker?.round();
+    expect((await taken(store)).deltas.map(({ key }) => key)).toEqual(['k']);
   });
 
   test('another site, a newer format: refused', async () => {

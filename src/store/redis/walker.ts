@@ -147,12 +147,11 @@ export class Walker {
     const now = clock.now();
     const beforeMs = Math.max(0, now - horizonMs);
     const what = { youngerMs: now - MARK_AGE_MS, beforeMs, tidy } as const;
-    for await (const page of walkSlots(access, scripts.walk, { slots, what }))
-      await this.#help(page, beforeMs);
+    for await (const page of walkSlots(access, scripts.walk, { slots, what })) await this.#help(page);
   }
 
-  async #help(page: readonly Walked[], beforeMs: number): Promise<void> {
-    const { merging } = this.#options;
+  async #help(page: readonly Walked[]): Promise<void> {
+    const { merging, horizonMs } = this.#options;
     const fired: Latin1[] = [];
     const old: Latin1[] = [];
     for (const { key, need, header } of page) {
@@ -163,7 +162,8 @@ export class Walker {
     }
     if (fired.length > 0) this.#freed += await merging.alter(fired, planFree);
     if (old.length > 0)
-      this.#forgotten += await merging.alter(old, (held, now) => planForget(held, now, beforeMs));
+      // By Redis' clock: this gateway's may be days ahead.
+      this.#forgotten += await merging.alter(old, (held, now) => planForget(held, now, now - horizonMs));
   }
 
   #resend(key: Latin1): void {
