@@ -133,6 +133,10 @@ export class RedisOutbox implements Outbox, WriteListener {
     if (writes.length === 0) return NOTHING;
     const marks: SentMark[] = [];
     const held = await this.#read(writes);
+    // Another gateway has changed the expiry: then all of the key is to be sent, by whoever comes first.
+    const partly = writes.filter(({ key }) => isPartOfWhole(held.get(key)));
+    const rest = await this.#read(partly.map((write) => ({ ...write, what: 'whole' })));
+    for (const [key, found] of rest) held.set(key, found);
     const writer = new DeltaWriter();
     for (const { key, what } of writes) {
       const found = held.get(key);
