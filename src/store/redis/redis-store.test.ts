@@ -157,6 +157,18 @@ describe.skipIf(skip)(`the Redis store${skip ? ` (${skip})` : ''}`, () => {
     expect(store.outbox.pending).toBe(0);
   });
 
+  test('a gateway that takes its field of a large hash sends all where another one has changed the expiry', async () => {
+    await using one = await open();
+    await using two = await open();
+    const pairs = Array.from({ length: 200 }, (_, i) => [`f${i}`, '1']).flat();
+    await runUnit(one, [['HSET', 'h', ...pairs]], ['h']);
+    await (await taken(one)).accept();
+    await runUnit(one, [['PEXPIRE', 'h', '60000']], ['h']);
+    await runUnit(two, [['HSET', 'h', 'f7', '2']], ['h']);
+    const [delta] = (await taken(two)).deltas;
+    expect(delta?.state.registers.get(TYPE_HASH)?.size).toBe(200);
+  });
+
   test('deltas of one store merged by another: the same states, values and TTLs', async () => {
     await using far = await startRedis();
     await using farControl = await openTestAccess(far.port);
