@@ -19,6 +19,7 @@ export interface ScriptCall {
 export interface Access {
   readonly isCluster: boolean;
   call(slot: number, args: readonly Arg[], options?: { readonly isRead?: boolean }): Promise<Reply>;
+  /** Owns: nothing of the arguments once it has returned. */
   script(slot: number, script: Script, given: ScriptCall): Promise<Reply>;
 }
 

@@ -7,7 +7,8 @@ import { type ExecutorOptions, openExecutor, type UpstreamRequest } from './exec
 import { prepareSlots, slotOfRange, writeTag } from './hot-slot.ts';
 import { replyEnd } from './reply-end.ts';
 import { slotOf, tagOf } from './slots.ts';
-import type { NotedSet, NotedWrite } from './write-replies.ts';
+import type { NotedSet } from './noted-set.ts';
+import type { NotedWrite } from './write-replies.ts';
 
 const VERSION = '0123456789ab0001cafe0001';
 

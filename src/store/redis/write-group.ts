@@ -8,6 +8,7 @@
 import { SCRIPT_BYTES_MAX, SCRIPT_UNITS_MAX } from '../../base/index.ts';
 import type { CommandUnit, ReplySink, TransactionUnit } from '../executor.ts';
 import { slotOfRange, writeTag } from './hot-slot.ts';
+import type { NotedSet } from './noted-set.ts';
 import { RequestBytes } from './request-bytes.ts';
 
 export const UNIT_SET = 0;
@@ -163,16 +164,15 @@ export class WriteGroup {
     return this.notes[i * NOTES];
   }
 
-  /** The key of a SET, as a view of the body. */
-  keyOf(i: number): Buffer {
+  /** Where key and value of a SET lie. */
+  note(i: number, into: NotedSet): void {
+    const { notes } = this;
     const at = i * NOTES;
-    return this.body.buffer.subarray(this.notes[at + 1], this.notes[at + 1] + this.notes[at + 2]);
-  }
-
-  /** The value of a SET, as a view of the body. */
-  valueOf(i: number): Buffer {
-    const at = i * NOTES;
-    return this.body.buffer.subarray(this.notes[at + 3], this.notes[at + 3] + this.notes[at + 4]);
+    into.body = this.body.buffer;
+    into.keyAt = notes[at + 1];
+    into.keyBytes = notes[at + 2];
+    into.valueAt = notes[at + 3];
+    into.valueBytes = notes[at + 4];
   }
 
   #declare(key: Uint8Array): void {

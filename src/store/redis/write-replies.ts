@@ -6,6 +6,7 @@
 //         / array( reply version *touched )   version empty: nothing was changed
 // touched = key ( "*" / "@" at / n *field ) / channel "!" message
 import { assert, SCRIPT_UNITS_MAX } from '../../base/index.ts';
+import { hex12, NotedSet } from './noted-set.ts';
 import { number, replyEnd } from './reply-end.ts';
 import {
   UNIT_COMMAND,
@@ -16,16 +17,6 @@ import {
   type WriteGroup,
 } from './write-group.ts';
 
-/** A plain SET, as the outbox notes it. */
-export interface NotedSet {
-  readonly version: string;
-  /** Owns: views, valid during the call; copy to keep. */
-  readonly key: Buffer;
-  readonly value: Buffer;
-  /** Units: Unix ms; 0: no expiry. */
-  readonly at: number;
-}
-
 /** Any other write: the elements of an entry behind its reply. */
 export interface NotedWrite {
   readonly version: string;
@@ -35,6 +26,7 @@ export interface NotedWrite {
 
 /** Who hears of writes. */
 export interface WriteListener {
+  /** A plain SET. */
   set(write: NotedSet): void;
   write(write: NotedWrite): void;
 }
@@ -65,6 +57,7 @@ class UnitReplies {
   readonly #group: WriteGroup;
   readonly #bytes: Buffer;
   readonly #listener: WriteListener | undefined;
+  readonly #noted = new NotedSet();
   #at: number;
   #unit = 0;
 
@@ -103,13 +96,11 @@ class UnitReplies {
     const start = this.#at + 5;
     this.#at = start + length + 2;
     if (this.#listener === undefined) return;
-    const version = bytes.toString('latin1', start, start + VERSION_BYTES);
-    const hasAt = length > VERSION_BYTES;
-    const at = hasAt
-      ? Number.parseInt(bytes.toString('latin1', start + VERSION_BYTES, start + length), 16)
-      : 0;
-    const group = this.#group;
-    this.#listener.set({ version, key: group.keyOf(this.#unit), value: group.valueOf(this.#unit), at });
+    const noted = this.#noted;
+    noted.readVersion(bytes, start);
+    noted.at = length > VERSION_BYTES ? hex12(bytes, start + VERSION_BYTES) : 0;
+    this.#group.note(this.#unit, noted);
+    this.#listener.set(noted);
   }
 
   /** An error, or a command's reply with what it touched. */

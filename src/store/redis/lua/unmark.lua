@@ -1,7 +1,8 @@
 -- Takes outbox marks away where what was sent is still what lies there.
 --
--- ARGV: per key: tag key core nregs (name text)*      core: the header without its first letter, count and flags, '' leave it;
---       text: of the marked register as it was sent
+-- ARGV: plain, then per key: tag key core nregs (name text)*
+--   plain: what plain SETs have left in slot hashes: (slot hash's name: 10 bytes, length: 1 byte, header, length: 1 byte, key)*
+--   core: the header without its first letter, count and flags, '' leave it; text: of the marked register as it was sent
 -- Result: how many marks went.
 
 local FIELDS = '^.([^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,)(%d*),(%a*)(.*)$'
@@ -51,7 +52,19 @@ local function unmark(slot, key, core, at, nregs)
   return went, after
 end
 
-local i, total = 1, 0
+local i, total = 2, 0
+do
+  local plain, unpack_item, at = ARGV[1], struct.unpack, 1
+  local last = #plain
+  while at <= last do
+    local slot, text, key
+    slot, text, key, at = unpack_item('c10Bc0Bc0', plain, at)
+    if call('HGET', slot, key) == text then
+      call('HSET', slot, key, string.upper(sub(text, 1, 1)) .. sub(text, 2))
+      total = total + 1
+    end
+  end
+end
 while i <= #ARGV do
   local went
   went, i = unmark('mqkv:{' .. ARGV[i] .. '}', ARGV[i + 1], ARGV[i + 2], i + 4, tonumber(ARGV[i + 3]))
