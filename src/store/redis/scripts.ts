@@ -53,8 +53,8 @@ function scriptOf(name: string, text: string): Script {
 /** What the rows stand on: states as text and the rules of local writes. Order: each uses those before it. */
 const CORE = ['numbers', 'common', 'native', 'registers', 'shown', 'states', 'effects', 'finish', 'commands'];
 
-/** The short way of the commonest commands. Order: each uses those before it. */
-const QUICK = ['quick-header', 'quick-fields', 'quick-counters', 'quick-strings', 'quick'];
+/** The short ways of the commonest commands: `lua/quick-NAME.lua`, each made when a command of it comes. */
+const QUICK = ['fields', 'counters', 'keys', 'strings', 'whole'];
 
 /** A script of the store's own work (merging, outbox, walker): the clock, where headers lie, and `lua/NAME.lua`. */
 export function assembleStore(name: string): Script {
@@ -85,7 +85,10 @@ function loader(file: string): string {
 export function assembleWrite(): Script {
   const rows = ROWS.filter(isThere).map(loader).join('');
   const general = `local function make_general()\n${CORE.map(source).join('')}${rows}${source('units')}end\n`;
-  const quick = `local function make_quick(plain)\n${QUICK.map(source).join('')}end\n`;
+  const parts = QUICK.map((name) => `local function make_${name}()\n${source(`quick-${name}`)}end\n`).join(
+    '',
+  );
+  const quick = `local function make_quick(plain)\n${source('quick-header')}${parts}${source('quick')}end\n`;
   return scriptOf('write', squeezed(`${source('clock')}${general}${quick}${source('write')}`));
 }
 

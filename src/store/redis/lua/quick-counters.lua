@@ -1,18 +1,4 @@
--- Quick additions, to strings and hash fields, and what a register's text says (quick.lua).
-
--- The parts of a register's text; nothing: it is none.
-local function parse(text)
-  local form = byte(text)
-  if form == 86 or form == 118 then return 'N', sub(text, 2), '', '', '' end
-  if form == 84 or form == 116 then return 'T', sub(text, 2), '', '', '' end
-  return match(text, '^.(.);(%x*);([^;]*);([^;]*);(.*)$')
-end
-
--- The newest version of the register in the header counts too.
-local function saw(v, runs)
-  if v > newest then newest = v end
-  for run in gmatch(runs, '(%x+):%x+:') do if run > newest then newest = run end end
-end
+-- Quick additions, to strings and hash fields (quick.lua).
 
 local function is_small(text)
   return #text <= 14 and match(text, '^%-?%d+$') ~= nil
@@ -114,4 +100,12 @@ local function increment_field(key, field, increment)
   changed(v, true)
   store(key)
   return { integer(reply, 'HGET', key, field), v, key, 1, name }
+end
+
+return function(name, key, i, _, argc)
+  if name == 'incr' then return argc == 2 and increment_string(key, '1') end
+  if name == 'decr' then return argc == 2 and increment_string(key, '-1') end
+  if name == 'incrby' then return argc == 3 and increment_string(key, amount(ARGV[i + 7], 1)) end
+  if name == 'decrby' then return argc == 3 and increment_string(key, amount(ARGV[i + 7], -1)) end
+  return argc == 4 and increment_field(key, ARGV[i + 7], amount(ARGV[i + 8], 1))
 end

@@ -19,12 +19,6 @@ local function registers(rkey, from, last, step)
   return names, texts
 end
 
-local function counted(more)
-  if more == 0 then return end
-  local sum = (tonumber(count) or 0) + more
-  count = sum == 0 and '' or format('%.0f', sum)
-end
-
 local function write_registers(rkey, sets)
   if #sets == 2 then call('HSET', rkey, sets[1], sets[2]) else call('HSET', rkey, unpack(sets)) end
 end
@@ -102,4 +96,16 @@ local function remove_fields(key, digit, command, i, last)
   changed(v, false)
   store(key)
   return out
+end
+
+return function(name, key, i, last, argc)
+  if name == 'hset' then return argc % 2 == 0 and argc >= 4 and put_fields(key, '2', 'HSET', i, last, i + 7, 2) end
+  if name == 'sadd' then return put_fields(key, '3', 'SADD', i, last, i + 7, 1) end
+  if name == 'zadd' then
+    return argc % 2 == 0 and argc >= 4 and match(ARGV[i + 7], '^[%d.+-]') and put_fields(key, '4', 'ZADD', i, last, i + 8, 2)
+  end
+  if name == 'hdel' then return remove_fields(key, '2', 'HDEL', i, last) end
+  if name == 'srem' then return remove_fields(key, '3', 'SREM', i, last) end
+  if name == 'zrem' then return remove_fields(key, '4', 'ZREM', i, last) end
+  return argc == 4 and put_fields(key, '2', 'HSETNX', i, last, i + 7, 2)
 end

@@ -103,6 +103,27 @@ local function changed(v, is_put)
   newest = (is_put or at ~= '') and '' or v
 end
 
+-- So many more of the key's registers are marked.
+local function counted(more)
+  if more == 0 then return end
+  local sum = (tonumber(count) or 0) + more
+  count = sum == 0 and '' or format('%.0f', sum)
+end
+
 local function failed(reply)
   return type(reply) == 'table' and reply.err ~= nil
+end
+
+-- The parts of a register's text; nothing: it is none.
+local function parse(text)
+  local form = byte(text)
+  if form == 86 or form == 118 then return 'N', sub(text, 2), '', '', '' end
+  if form == 84 or form == 116 then return 'T', sub(text, 2), '', '', '' end
+  return match(text, '^.(.);(%x*);([^;]*);([^;]*);(.*)$')
+end
+
+-- The newest version of the register in the header counts too.
+local function saw(v, runs)
+  if v > newest then newest = v end
+  for run in gmatch(runs, '(%x+):%x+:') do if run > newest then newest = run end end
 end

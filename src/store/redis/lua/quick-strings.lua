@@ -1,19 +1,4 @@
--- Quick deletes and the SET family beside plain SETs (quick.lua). `plain`: the write script's plain SET.
-
-local function delete(key)
-  if string.find(flags, 's', 1, true) then return nil end
-  if reg ~= '' then
-    local _, v, seen, runs = parse(sub(reg, 3))
-    if seen ~= '' or (runs ~= '' and (string.find(runs, ',', 1, true) or sub(runs, 17, 24) ~= ORIGIN)) then return nil end
-    saw(v, runs)
-  end
-  if call('DEL', key) == 0 then return { 0, '' } end
-  if not noregs then call('DEL', slot .. ':' .. key) end
-  local v = next_version(newest)
-  call('HSET', slot, key, ((marked or MARK) and 'd' or 'D') .. v)
-  if large then call('HDEL', slot .. '.', key) end
-  return { 1, v, key, '*' }
-end
+-- The SET family beside plain SETs, quick (quick.lua). `plain`: the write script's plain SET.
 
 -- SET, SETEX, SETNX, GETSET as a plain SET; `reply`: what the client gets.
 local function set(key, tag, value, when, reply)
@@ -67,31 +52,11 @@ local function getset(key, i)
   return set(key, ARGV[i + 3], ARGV[i + 7], 0, old)
 end
 
-local function getdel(key)
-  local old = try('GET', key)
-  if failed(old) then return nil end
-  if not old then return { false, '' } end
-  local result = delete(key)
-  if result and result[1] == 1 then result[1] = old end
-  return result
-end
-
-local function append(key, i)
-  local text = ARGV[i + 7]
-  if typ ~= '' and typ ~= '1' then return nil end
-  if reg ~= '' then
-    if sub(reg, 2, 2) ~= '1' then return nil end
-    local _, v, seen, runs = parse(sub(reg, 3))
-    if seen ~= '' or runs ~= '' then return nil end
-    saw(v, runs)
-  elseif not noregs then return nil end
-  local length = try('STRLEN', key)
-  if failed(length) or length + #text > MAX_VALUE_BYTES then return nil end
-  local reply = try('APPEND', key, text)
-  if failed(reply) then return nil end
-  local v = next_version(newest)
-  reg, typ = '|1V' .. v, '1'
-  changed(v, true)
-  store(key)
-  return { reply, v, key, 1, '1' }
+return function(name, key, i, last, argc)
+  if name == 'set' then return argc >= 3 and set_form(key, i, last) end
+  if name == 'setex' then return argc == 4 and set_ttl_form(key, i, 1000) end
+  if name == 'psetex' then return argc == 4 and set_ttl_form(key, i, 1) end
+  if argc ~= 3 then return nil end
+  if name == 'setnx' then return setnx(key, i) end
+  return getset(key, i)
 end
