@@ -2,7 +2,14 @@
 // texts. On a standalone Redis (or a sentinels' master) each site has a database of its own, counted from the URL's; a
 // cluster has only one and is one site of each case, the others are embedded, all keys in one slot. What is there is flushed before each case.
 import { createHash } from 'node:crypto';
-import { bytesOf, type Latin1, latin1Of, seededRandom, systemClock } from '../../src/base/index.ts';
+import {
+  bytesOf,
+  type Clock,
+  type Latin1,
+  latin1Of,
+  seededRandom,
+  systemClock,
+} from '../../src/base/index.ts';
 import { check, namedKeys } from '../../src/commands/dispatch.ts';
 import { keyPositions } from '../../src/commands/spec.ts';
 import type { Reply } from '../../src/resp/index.ts';
@@ -44,6 +51,17 @@ export function openRedisCases(url: RedisUrl, change?: Change, triesOutside?: nu
   };
 }
 
+/** Errors that no command has by itself. */
+const FAILURE =
+  /^-(UNCERTAIN|UNAVAILABLE|MOVED|ASK|TRYAGAIN|CLUSTERDOWN|NOSCRIPT|ERR user_script|ERR Error)[^\r]*/;
+const OPENED_MS = systemClock.now();
+/** Runs from 0: what expires in a case lies far ahead, so that no timer frees it behind the case's back, or in the next case. */
+const smallClock: Clock = {
+  now: () => systemClock.now() - OPENED_MS,
+  after: (ms, run) => systemClock.after(ms, run),
+  every: (ms, run) => systemClock.every(ms, run),
+};
+
 const ONE_SLOT = '{case}';
 
 /** Transactions of cases name keys of several slots: on a cluster all keys get a hash tag, at every site. */
@@ -84,7 +102,7 @@ async function openCaseStore(url: RedisUrl, index: number, around: Around): Prom
   const isCluster = url.mode === 'cluster';
   const store = await openRedisStore({
     url: isCluster ? url : { ...url, db: url.db + index },
-    clock: systemClock,
+    clock: smallClock,
     random: seededRandom(index + 1),
     logger: around.logger,
     site: 'case',
@@ -175,7 +193,10 @@ class RedisCaseStore implements CaseStore {
     // As the gateway does: a flush is a DEL of what there is.
     if (given.some(isFlush)) for (const key of await this.store.allKeys()) named.add(key);
     const words = given.map((command) => (isFlush(command) ? ['DEL', ...named, ''] : command));
-    return runUnit(this.store, words, [...named]);
+    const replies = await runUnit(this.store, words, [...named]);
+    const lost = FAILURE.exec(replies.toString('latin1'));
+    if (lost !== null) throw new Error(`the store failed: ${lost[0]}`);
+    return replies;
   }
 
   async take(): Promise<Buffer | undefined> {
