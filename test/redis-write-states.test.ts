@@ -7,7 +7,7 @@ import { digest, free, KeyState, shownType, type Version } from '../src/crdt/ind
 import { copyState } from '../src/crdt/view.ts';
 import { type EmbeddedStore, openEmbeddedStore } from '../src/store/embedded/index.ts';
 import { ManualClock } from '../src/store/embedded/testing.ts';
-import { slotOf, tagOf } from '../src/store/redis/slots.ts';
+import { slotKey, slotOf } from '../src/store/redis/slots.ts';
 import { type Broker, requireBroker, startRedis } from './brokers/index.ts';
 import { canonical, cut, innerReplies, type Node } from './differential/replies.ts';
 import type { Words } from './differential/streams.ts';
@@ -159,9 +159,9 @@ const READS: readonly Make[] = [
 function plainUnit(words: Words): string[] | undefined {
   const [name, key, text, option, at] = words;
   if (name !== 'SET' || (words.length !== 3 && option !== 'PX' && option !== 'PXAT')) return undefined;
-  const letter = { PX: 'x', PXAT: 'X' }[option ?? ''] ?? 'S';
+  const letters = { PX: ['x'], PXAT: ['X'] }[option ?? ''] ?? [];
   const rest = at === undefined ? [] : [at];
-  return [letter, tagOf(slotOf(key)), key, text, ...rest];
+  return [...letters, slotKey(slotOf(key)), key, text, ...rest];
 }
 
 /** All that is held, for a person. */

@@ -1,7 +1,7 @@
 // The write script rule by rule: the texts it leaves, native TTLs, long counters, transactions, large and odd arguments.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { shownTtlAt } from '../src/crdt/index.ts';
-import { slotKey, slotOf, tagOf } from '../src/store/redis/slots.ts';
+import { slotKey, slotOf } from '../src/store/redis/slots.ts';
 import { type Broker, requireBroker, startRedis } from './brokers/index.ts';
 import { eventually } from './brokers/ports.ts';
 import type { Words } from './differential/streams.ts';
@@ -13,7 +13,7 @@ const hex = (n: number): string => n.toString(16).padStart(12, '0');
 /** A version of the test's origin 1. */
 const at = (ms: number, counter = 0, origin = 1): string =>
   `${hex(ms)}${counter.toString(16).padStart(4, '0')}${origin.toString(16).padStart(8, '0')}`;
-const set = (key: string, value: string): string[] => ['S', tagOf(slotOf(key)), key, value];
+const set = (key: string, value: string): string[] => [slotKey(slotOf(key)), key, value];
 
 describe.skipIf(skip !== false)(`the write script${skip === false ? '' : ` (${skip})`}`, () => {
   let redis: Broker;
@@ -50,8 +50,8 @@ describe.skipIf(skip !== false)(`the write script${skip === false ? '' : ` (${sk
       const results = await site.run(
         set('k', 'v'),
         set('k', 'w'),
-        ['x', tagOf(slotOf('l')), 'l', 'v', '50'],
-        ['X', tagOf(slotOf('m')), 'm', 'v', String(NOW + 5)],
+        ['x', slotKey(slotOf('l')), 'l', 'v', '50'],
+        ['X', slotKey(slotOf('m')), 'm', 'v', String(NOW + 5)],
       );
       expect(results.map(({ entry }) => textOf(entry))).toEqual([
         at(NOW),
@@ -79,7 +79,7 @@ describe.skipIf(skip !== false)(`the write script${skip === false ? '' : ` (${sk
     });
 
     it('a plain SET in the past deletes; one over the runs of others is no plain delta', async () => {
-      const [past] = await site.run(['X', tagOf(slotOf('k')), 'k', 'v', String(NOW)]);
+      const [past] = await site.run(['X', slotKey(slotOf('k')), 'k', 'v', String(NOW)]);
       expect([past.reply.head, past.version, ...past.touched]).toEqual(['+OK', at(NOW), 'k', '*']);
       expect(await site.header('k')).toBe(`d${at(NOW)}`);
       expect(await ask('EXISTS', 'k')).toBe('0');
@@ -387,7 +387,7 @@ describe.skipIf(skip !== false)(`the write script${skip === false ? '' : ` (${sk
     });
 
     it('a plain SET with a TTL is gone in time, and the next write begins above it', async () => {
-      await site.run(['x', tagOf(slotOf('k')), 'k', 'v', '30']);
+      await site.run(['x', slotKey(slotOf('k')), 'k', 'v', '30']);
       await eventually('k expires', async () => (await ask('EXISTS', 'k')) === '0');
       expect(await run(['SETNX', 'k', 'w'])).toBe(':1');
       expect(await ttl('k')).toBe(-1);

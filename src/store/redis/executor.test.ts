@@ -6,7 +6,7 @@ import { type Executor, openLane, type ReplySink } from '../executor.ts';
 import { type ExecutorOptions, openExecutor, type UpstreamRequest } from './executor.ts';
 import { prepareSlots, slotOfRange, writeTag } from './hot-slot.ts';
 import { replyEnd } from './reply-end.ts';
-import { slotOf, tagOf } from './slots.ts';
+import { slotKey, slotOf, tagOf } from './slots.ts';
 import type { NotedSet } from './noted-set.ts';
 import type { NotedWrite } from './write-replies.ts';
 
@@ -159,8 +159,8 @@ describe('a script call', () => {
     await turn();
     const tag = (key: string): string => tagOf(slotOf(key));
     const units = [
-      ['S', tag('k\0é'), 'k\0é', 'v'.repeat(300)],
-      ['x', tag(''), '', '', '1500'],
+      [slotKey(slotOf('k\0é')), 'k\0é', 'v'.repeat(300)],
+      ['x', slotKey(slotOf('')), '', '', '1500'],
       ['C', '1', 'h', tag('h'), '4', 'HSET', 'h', 'f', 'v'],
       ['T', '1', 'a', tag('a'), '1', '1', 'w', VERSION, '2', 'INCR', 'a'],
     ].flat();
@@ -175,7 +175,8 @@ describe('a script call', () => {
     const run = executor.writes(lane, { slot: 0, protocol: 2 }, new Client());
     const source = Buffer.alloc(3 * SCRIPT_BYTES_MAX, 'v');
     for (let i = 0; i < SCRIPT_UNITS_MAX * 2 + 1; i++) run.set(source, 0, 3, 3, 5, 0);
-    const units = (): number[] => sent.map(({ args }) => args.filter((word) => word === 'S').length);
+    const units = (): number[] =>
+      sent.map(({ args }) => args.filter((word) => word.startsWith('mqkv:{')).length);
     expect(units()).toEqual([SCRIPT_UNITS_MAX, SCRIPT_UNITS_MAX]);
     for (let i = 0; i < 5; i++) run.set(source, 0, 3, 0, 400_000, 0);
     run.set(source, 0, 3, 0, source.length, 0);

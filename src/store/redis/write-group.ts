@@ -1,7 +1,8 @@
 // One call of the write script being put together: the units of one turn and phase, of many connections.
 //
 // argv  = origin flags maxValueBytes *unit
-// unit  = "S" tag key value / "X" tag key value at / "x" tag key value ttlMs
+// slot  = the slot hash: "mqkv:{" tag "}"; where it stands first, the unit is a plain SET
+// unit  = slot key value / "X" slot key value at / "x" slot key value ttlMs
 //       / "C" nkeys *( key tag ) argc *arg
 //       / "T" nkeys *( key tag ) ncommands nwatch *( key version ) *( argc *arg )
 // keys  = on a cluster, for each unit: key and register hash, and once: slot hash, large slot hash
@@ -19,10 +20,10 @@ export const UNIT_TRANSACTION = 3;
 /** Integers noted of each unit: kind, where key and value lie in the body, the ttl. */
 const NOTES = 5;
 
-const S_HEAD = Buffer.from('$1\r\nS\r\n$3\r\n');
-const X_HEAD = Buffer.from('$1\r\nx\r\n$3\r\n');
-/** Where the tag stands behind the beginning of a unit of one key. */
-const TAG_OFFSET = S_HEAD.length;
+const S_HEAD = Buffer.from('$10\r\nmqkv:{___}\r\n');
+const X_HEAD = Buffer.from('$1\r\nx\r\n$10\r\nmqkv:{___}\r\n');
+/** Where the tag stands before the end of such a head. */
+const TAG_BEFORE_END = '___}\r\n'.length;
 
 /** Units that follow each other and are answered to one sink. */
 export interface Part {
@@ -86,16 +87,12 @@ export class WriteGroup {
     ttlMs: number,
   ): void {
     const { body } = this;
-    const begin = body.raw(ttlMs === 0 ? S_HEAD : X_HEAD);
-    body.room(8);
-    writeTag(body.buffer, begin + TAG_OFFSET, slotOfRange(source, keyStart, keyEnd));
-    body.buffer[begin + TAG_OFFSET + 3] = 13;
-    body.buffer[begin + TAG_OFFSET + 4] = 10;
-    body.at = begin + TAG_OFFSET + 5;
+    body.raw(ttlMs === 0 ? S_HEAD : X_HEAD);
+    writeTag(body.buffer, body.at - TAG_BEFORE_END, slotOfRange(source, keyStart, keyEnd));
     const key = body.bulk(source, keyStart, keyEnd);
     const value = body.bulk(source, valueStart, valueEnd);
     if (ttlMs !== 0) body.text(String(ttlMs));
-    this.argc += ttlMs === 0 ? 4 : 5;
+    this.argc += ttlMs === 0 ? 3 : 5;
     this.#note(UNIT_SET, key, keyEnd - keyStart, value, valueEnd - valueStart);
     if (this.keys !== undefined) this.#declare(source.subarray(keyStart, keyEnd));
   }

@@ -1,9 +1,9 @@
 -- The SET family beside plain SETs, quick (quick.lua). `plain`: the write script's plain SET.
 
 -- SET, SETEX, SETNX, GETSET as a plain SET; `reply`: what the client gets.
-local function set(key, tag, value, when, reply)
+local function set(key, value, when, reply)
   if #value > MAX_VALUE_BYTES then return nil end
-  local v = plain(tag, key, value, when)
+  local v = plain(slot, key, value, when)
   if type(v) ~= 'string' then return not v.err and { reply, unpack(v, 2) } or nil end
   return { reply, v, key, '*' }
 end
@@ -18,7 +18,7 @@ local OK = { ok = 'OK' }
 
 local function set_ttl_form(key, i, scale)
   local when = end_of_ttl(ARGV[i + 7], scale)
-  return when and set(key, ARGV[i + 3], ARGV[i + 8], when, OK)
+  return when and set(key, ARGV[i + 8], when, OK)
 end
 
 -- SET with NX or XX, EX or PX.
@@ -37,19 +37,19 @@ local function set_form(key, i, last)
   end
   if condition and #ARGV[i + 7] > MAX_VALUE_BYTES then return nil end
   if condition and (condition == 'NX') == (call('EXISTS', key) == 1) then return { false, '' } end
-  return set(key, ARGV[i + 3], ARGV[i + 7], when, OK)
+  return set(key, ARGV[i + 7], when, OK)
 end
 
 local function setnx(key, i)
   if #ARGV[i + 7] > MAX_VALUE_BYTES then return nil end
   if call('EXISTS', key) == 1 then return { 0, '' } end
-  return set(key, ARGV[i + 3], ARGV[i + 7], 0, 1)
+  return set(key, ARGV[i + 7], 0, 1)
 end
 
 local function getset(key, i)
   local old = try('GET', key)
   if failed(old) then return nil end
-  return set(key, ARGV[i + 3], ARGV[i + 7], 0, old)
+  return set(key, ARGV[i + 7], 0, old)
 end
 
 return function(name, key, i, last, argc)

@@ -1,7 +1,7 @@
 -- The write script: units of ARGV one after another, each atomic and with one version. Plain SETs take the short way.
 --
 -- ARGV: origin, flags (m mark, 3 RESP3 replies, c cluster), largest value in bytes, then units:
---   S tag key value | X tag key value at | x tag key value ttlMs
+--   slot key value: a plain SET; slot = the slot hash, 'mqkv:{tag}' | X slot key value at | x slot key value ttlMs
 --   C nkeys (key tag)* argc arg*
 --   T nkeys (key tag)* ncommands nwatch (key version)* (argc arg*)*
 -- A watch's version is the newest of the key's header ('' none), or the end of an expiry that has fired if that is larger.
@@ -34,9 +34,8 @@ local PLAIN_LOW, PLAIN_UP = 'p' .. BASE, 'P' .. BASE
 local TOO_LONG = { err = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)' }
 
 -- A plain SET; `at` Unix ms, 0: none; `is_native`: the value lies there already. Result as described above.
-local function plain(tag, key, value, at, is_native)
+local function plain(slot, key, value, at, is_native)
   if #value > MAX_VALUE_BYTES then return TOO_LONG end
-  local slot = 'mqkv:{' .. tag .. '}'
   if #key > 64 then slot = slot .. '.' end
   local header = call('HGET', slot, key)
   local v, marked = BASE, MARK
@@ -52,7 +51,7 @@ local function plain(tag, key, value, at, is_native)
     elseif form == 88 or form == 120 then
       v = next_version(above(sub(header, 2, 25)))
     else
-      return general('P', tag, key, value, at)
+      return general('P', sub(slot, 7, 9), key, value, at)
     end
   end
   if at == 0 then
@@ -65,7 +64,7 @@ local function plain(tag, key, value, at, is_native)
     call('HSET', slot, key, text)
     return v
   end
-  if at <= now_ms then return general('P', tag, key, value, at) end
+  if at <= now_ms then return general('P', sub(slot, 7, 9), key, value, at) end
   local reply
   if NATIVE_TTL then reply = try('SET', key, value, 'PXAT', format('%.0f', at)) else reply = try('SET', key, value) end
   if reply.err then return { err = reply.err } end
@@ -90,14 +89,18 @@ local RUN = 64 -- plain SETs to one native call
 -- Plain SETs that follow each other, from unit i on: one native call for all their values, then each one's header. Where
 -- one of them has needed the general way, which sets its value again, those behind it do so too: it may be the same key's.
 local function plain_run()
-  local pairs_, n, from = {}, 0, i
-  while ARGV[i] == 'S' and n < 2 * RUN and #ARGV[i + 3] <= MAX_VALUE_BYTES do
-    pairs_[n + 1], pairs_[n + 2] = ARGV[i + 2], ARGV[i + 3]
-    n, i = n + 2, i + 4
+  local values, n, from, op = {}, 0, i, ARGV[i]
+  while op and byte(op) == 109 and n < 2 * RUN do
+    local value = ARGV[i + 2]
+    if #value > MAX_VALUE_BYTES then break end
+    values[n + 1], values[n + 2] = ARGV[i + 1], value
+    n, i = n + 2, i + 3
+    op = ARGV[i]
   end
-  local is_native = not try('MSET', unpack(pairs_)).err
-  for j = from, i - 4, 4 do
-    local result = plain(ARGV[j + 1], ARGV[j + 2], ARGV[j + 3], 0, is_native)
+  if n == 0 then i = i + 3 end -- one too long
+  local is_native = n > 2 and not try('MSET', unpack(values)).err
+  for j = from, i - 3, 3 do
+    local result = plain(ARGV[j], ARGV[j + 1], ARGV[j + 2], 0, is_native)
     if type(result) ~= 'string' then is_native = false end
     count = count + 1
     RESULTS[count] = result
@@ -106,14 +109,11 @@ end
 
 while i <= last do
   local op = ARGV[i]
-  if op == 'S' and ARGV[i + 4] == 'S' and #ARGV[i + 3] <= MAX_VALUE_BYTES then
+  if byte(op) == 109 then
     plain_run()
   else
     count = count + 1
-    if op == 'S' then
-      RESULTS[count] = plain(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], 0)
-      i = i + 4
-    elseif op == 'X' then
+    if op == 'X' then
       RESULTS[count] = plain(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], math.min(tonumber(ARGV[i + 4]), LARGEST_AT))
       i = i + 5
     elseif op == 'x' then
