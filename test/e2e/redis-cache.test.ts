@@ -115,11 +115,10 @@ describe.skipIf(skip)('the near cache', () => {
       await one.set('k', String(i), 'PX', 60);
       const at = Number(await one.call('PEXPIRETIME', 'k'));
       for (;;) {
-        const value = await one.get('k');
-        const answered = Date.now();
-        if (value === null) break;
-        // The answer left mqkv before `answered`; a reply takes less than this.
-        expect(answered - at).toBeLessThan(25);
+        const asked = Date.now();
+        if ((await one.get('k')) === null) break;
+        // Redis itself shows a key within the millisecond of its end.
+        expect(asked).toBeLessThanOrEqual(at);
       }
       expect(Date.now()).toBeGreaterThanOrEqual(at);
     }
