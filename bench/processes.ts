@@ -72,7 +72,14 @@ export async function startMqkv({ site, peers, core, flags = [] }: MqkvOptions):
   const queue = peers.map((peer) => `127.0.0.1:${peer}`).join(',');
   const command = [process.execPath, '--import', `${ROOT}bench/pauses.mjs`, `${ROOT}bin/mqkv.js`, 'serve'];
   const all = [
-    ...['--site', site, '--listen', `127.0.0.1:${port}`, '--admin', 'off', '--log-level', 'warn'],
+    '--site',
+    site,
+    '--listen',
+    `127.0.0.1:${port}`,
+    '--admin',
+    'off',
+    '--log-level',
+    'warn',
     ...(peers.length === 0 ? [] : ['--queue', `peers://${queue}`]),
     ...flags,
   ];

@@ -14,7 +14,10 @@ const SLOTS = 16_384;
 export async function openRedis(url: RedisUrl, around: StoreSurroundings): Promise<OpenedStore> {
   const { config, clock, random, logger } = around;
   const store = await openRedisStore({
-    ...{ url, clock, random, logger },
+    url,
+    clock,
+    random,
+    logger,
     site: config.site,
     marks: config.queue !== undefined,
     foreignWrites: config.foreignWrites,
