@@ -5,6 +5,8 @@
 // 2. A part holds up to PART_KEYS_MAX keys and PART_BYTES_MAX bytes, on a cluster of one slot. The boundaries of transactions
 //    are not in the deltas: what exceeds a part is cut anywhere.
 // 3. A key stands once in a part: deltas of the same key are merged before.
+// 4. A part that others overtake TRIES_OUTSIDE times is merged inside Redis (merge.lua); its lists, streams and module values,
+//    which that does not know, make a part of their own.
 import { assert, type Latin1, MqkvError } from '../../base/index.ts';
 import {
   type Delta,

@@ -283,6 +283,35 @@ describe.skipIf(skip)(`the Redis store${skip ? ` (${skip})` : ''}`, () => {
     expect((await taken(store)).deltas.map(({ key }) => key)).toEqual(['k']);
   });
 
+  test.each([0, 50])(
+    'a Redis out of memory refuses a merge as a whole (%i decisions before it merges itself)',
+    async (tries) => {
+      await using store = await open({ triesOutside: tries });
+      await runUnit(store, [['HSET', 'h', 'f', '1', 'g', '1', 'i', '1']], ['h']);
+      const held = await store.stateOf('h');
+      const v = makeVersion(Date.now() + 60_000, 0, 0xabc);
+      const { Edit } = await import('../../crdt/index.ts');
+      const edit = new Edit(held ?? new KeyState(), v, Date.now());
+      edit.remove(TYPE_HASH, 'g');
+      edit.put(TYPE_HASH, 'f', '2');
+      edit.finish();
+      const writer = new DeltaWriter();
+      encodeDelta(writer, bytesOf('h'), held ?? new KeyState(), 'whole');
+      const deltas = Buffer.from(writer.bytes());
+      const all = async () => [await headers(), plainReply(await control.ask('HGETALL', 'h'))];
+      const before = await all();
+      await control.ask('CONFIG', 'SET', 'maxmemory', '1');
+      try {
+        await expect(store.merge(deltas)).rejects.toMatchObject({ code: 'OOM' });
+        expect(await all()).toEqual(before);
+      } finally {
+        await control.ask('CONFIG', 'SET', 'maxmemory', '0');
+      }
+      await store.merge(deltas);
+      expect((await all())[1]).toEqual(['f', '2', 'i', '1']);
+    },
+  );
+
   test('another site, a newer format: refused', async () => {
     await (await open()).close();
     await expect(open({ site: 'b' })).rejects.toMatchObject({ code: 'STORE_SITE' });

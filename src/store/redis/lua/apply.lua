@@ -94,7 +94,7 @@ local function take_general(item)
   local i = item.at
   local new = ARGV[i + 4]
   if new == '' then drop_header(item.slot, item.key)
-  elseif new ~= ARGV[i + 3] then save_header(item.slot, item.key, new, item.large) end
+  else save_header(item.slot, item.key, new, item.large) end -- also the same: a Redis out of memory refuses this first of all, and nothing is half done
   local at = i + 9
   for _ = 1, tonumber(ARGV[i + 8]) do
     if ARGV[at + 2] == '' then call('HDEL', item.rkey, ARGV[at])

@@ -1,5 +1,6 @@
 -- The merge of src/crdt/merge.ts inside Redis, for keys that are written faster than apply.lua's compare-and-set can follow.
--- Strings, hashes, sets and sorted sets only; stands behind the core of the write script (../scripts.ts).
+-- Strings, hashes, sets and sorted sets only; stands behind the core of the write script (../scripts.ts). Of equal versions with
+-- different contents (a write behind mqkv's back) it keeps what is there: the other path decides and counts those.
 --
 -- ARGV: per key: tag key header value nregs (name text value)*     the delta's header and registers as texts; value: of the
 --       register in the header, of each register: where its text says that the value lies natively, else ''
@@ -122,6 +123,8 @@ end
 local function merge_key(tag, key, i)
   local s = load_state(key, tag)
   local d = header_of(ARGV[i])
+  -- A Redis out of memory refuses this first of all, and nothing is half done.
+  if s.exists then call('HSET', s.large and s.slot .. '.' or s.slot, key, s.text) end
   local before, typ = core_of(s), s.type
   local must_sweep = merge_header(s, d)
   drop_native(s)
