@@ -58,9 +58,12 @@ class OpenGeneral implements OpenedGeneral, Transactions {
     this.#waiting = new Waiting(port.clock, watch);
     this.#scripts = new Scripts(port);
     this.#keySpace = new KeySpace(port);
-    this.#stop = port.onChanged((keys) => {
-      if (this.#waiting.size > 0) for (const key of keys) this.#waiting.changed(key);
-    });
+    this.#stop = port.onChanged(
+      (keys) => {
+        if (this.#waiting.size > 0) for (const key of keys) this.#waiting.changed(key);
+      },
+      () => this.#waiting.size > 0,
+    );
   }
 
   run(c: Call, session: Session): void | Promise<void> {

@@ -32,7 +32,7 @@ export function portOf(
     topology,
     allNodes,
     db,
-    onChanged: (hear) => redis.onChanged(hear),
+    onChanged: (hear, wants) => redis.onChanged(hear, wants),
     everyNode: () => (executor.isCluster ? slotOfEachNode(topology) : [0]),
     call: (args, slot = 0) => router.call(slot, args.map(asBytes)),
   };

@@ -33,8 +33,8 @@ export interface Port {
   readonly topology: Pick<Topology, 'nodeOf' | 'nodes'>;
   /** Commands about all keys. */
   readonly allNodes: AllNodes;
-  /** Calls `hear` for every key that a write or merge of this gateway has changed. Result: stops it. */
-  onChanged(hear: (keys: readonly Latin1[]) => void): () => void;
+  /** Calls `hear` for every key that a write or merge of this gateway has changed, of plain SETs where it `wants` it. Result: stops it. */
+  onChanged(hear: (keys: readonly Latin1[]) => void, wants?: () => boolean): () => void;
   /** The database number at the Redis. Default: 0. */
   readonly db?: number | undefined;
   /** Slots with their node's name, one slot for each master: where commands about all nodes are sent. */

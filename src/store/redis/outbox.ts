@@ -3,7 +3,7 @@
 // 1. A mark in Redis goes only after the queue has accepted a delta of the very state that bears it (unmarking.ts).
 // 2. What is taken and not accepted stays marked in Redis; `failed` forgets it here, the walker finds it again.
 import type { Clock, Latin1, Logger } from '../../base/index.ts';
-import { bytesOf, noteYoungGarbage } from '../../base/index.ts';
+import { bytesOf } from '../../base/index.ts';
 import { type DeltaFields, DeltaWriter, encodeDelta, type ValueType } from '../../crdt/index.ts';
 import type { Outbox, Taken } from '../store.ts';
 import type { Access } from './access.ts';
@@ -111,7 +111,6 @@ export class RedisOutbox implements Outbox, WriteListener {
     const taken = this.#writes.take(maxBytes, TAKE_KEYS_MAX);
     if (taken === undefined) return undefined;
     const { origin, deltas: plain, writes } = taken;
-    noteYoungGarbage(plain.length);
     const { deltas, marks } = await this.#encode(writes);
     return {
       origin,

@@ -84,7 +84,8 @@ export class RedisStore implements Store {
   readonly #logger: Logger;
   readonly #merging: Merging;
   readonly #partial: PartialExpiry;
-  readonly #hearers = new Set<(keys: readonly Latin1[]) => void>();
+  /** Who hears of changed keys, and whether it wants to at the moment. */
+  readonly #hearers = new Map<(keys: readonly Latin1[]) => void, () => boolean>();
   readonly #sizes: { cancel(): void };
   #isMeasuring = false;
   #stats: StoreStats = { keys: 0, tombstones: 0, memoryBytes: 0 };
@@ -116,6 +117,7 @@ export class RedisStore implements Store {
       clock,
       logger,
       written: changed,
+      isHeard: () => this.#isHeard(),
       partial,
       isKeeping: options.marks,
     });
@@ -210,9 +212,12 @@ export class RedisStore implements Store {
     return this.#stats;
   }
 
-  /** Calls `hear` for keys that a write or merge of this gateway has changed. Result: stops it. */
-  onChanged(hear: (keys: readonly Latin1[]) => void): () => void {
-    this.#hearers.add(hear);
+  /**
+   * Calls `hear` for keys that a write or merge of this gateway has changed; plain SETs are not told while nobody `wants` it.
+   * Result: stops it.
+   */
+  onChanged(hear: (keys: readonly Latin1[]) => void, wants: () => boolean = () => true): () => void {
+    this.#hearers.set(hear, wants);
     return () => this.#hearers.delete(hear);
   }
 
@@ -276,7 +281,12 @@ export class RedisStore implements Store {
   }
 
   #tell(keys: readonly Latin1[]): void {
-    for (const hear of this.#hearers) hear(keys);
+    for (const hear of this.#hearers.keys()) hear(keys);
+  }
+
+  #isHeard(): boolean {
+    for (const wants of this.#hearers.values()) if (wants()) return true;
+    return false;
   }
 
   /** One at a time: counting many keys takes longer than the pause between two. */
