@@ -15,7 +15,7 @@ import { openTestAccess, runUnit } from '../src/store/redis/testing.ts';
 import type { RedisUrl } from '../src/store/redis/url-type.ts';
 import { requireBroker, startRedis } from './brokers/index.ts';
 import { lasting, mortal, type Unit } from './model/random-units.ts';
-import { complaintsAbout } from './redis-state-check.ts';
+import { complaintsAbout, marksIn } from './redis-state-check.ts';
 
 const FIRST_SEED = Number(process.env.CASES_SEED ?? 1);
 /** Units: s, of all histories together. */
@@ -210,23 +210,8 @@ class History {
   }
 
   async marked(): Promise<string[]> {
-    const found: string[] = [];
-    for (const { ask, index } of this.sites) {
-      const names = await ask('KEYS', 'mqkv:{???}*');
-      if (names.kind !== 'array') throw new Error('KEYS');
-      for (const name of names.items) {
-        if (name.kind !== 'bulk') continue;
-        const texts = await ask('HGETALL', name.bytes);
-        if (texts.kind !== 'array') throw new Error('HGETALL');
-        for (let i = 1; i < texts.items.length; i += 2) {
-          const text = texts.items[i];
-          const field = texts.items[i - 1];
-          if (text?.kind === 'bulk' && /^[a-z]/.test(text.bytes.toString('latin1')))
-            found.push(`s${index} ${name.bytes}: ${field?.kind === 'bulk' ? field.bytes : ''} ${text.bytes}`);
-        }
-      }
-    }
-    return found;
+    const found = await Promise.all(this.sites.map(({ ask }) => marksIn(ask)));
+    return found.flat();
   }
 
   /** What a site shows natively. */

@@ -73,6 +73,17 @@ export async function complaintsAbout(ask: Ask, options: CheckOptions): Promise<
   return complaints;
 }
 
+/** Headers and registers that are marked for the outbox. */
+export async function marksIn(ask: Ask): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of await allNames(ask)) {
+    if (!/^mqkv:\{...\}/s.test(name)) continue;
+    for (const [field, text] of await hashOf(ask, name))
+      if (/^[a-z]/.test(text)) found.push(`${name} ${field} ${text}`);
+  }
+  return found;
+}
+
 async function misplaced(
   ask: Ask,
   { key, text, slot }: { readonly key: Latin1; readonly text: Latin1; readonly slot: Latin1 },
