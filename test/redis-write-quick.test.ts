@@ -124,8 +124,8 @@ describe.skipIf(skip !== false)(
     /** All that lies at a key. */
     async function held(site: RedisSite, key: string): Promise<unknown> {
       const header = await site.header(key);
-      const registers = [...(await site.pairs(['HGETALL', `${slotKey(slotOf(key))}:${key}`]))].sort();
-      const members = (await site.call(['SMEMBERS', key])).items.map(textOf).sort();
+      const registers = [...(await site.pairs(['HGETALL', `${slotKey(slotOf(key))}:${key}`]))].toSorted();
+      const members = (await site.call(['SMEMBERS', key])).items.map(textOf).toSorted();
       const native = members.length > 0 ? members : textOf(await site.call(['DUMP', key]));
       const stub = textOf(await site.call(['HGET', slotKey(slotOf(key)), key]));
       return {
