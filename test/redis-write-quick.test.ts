@@ -110,6 +110,22 @@ function randomSets(r: Random): Words[] {
   });
 }
 
+/** All that lies at a key. */
+async function held(site: RedisSite, key: string): Promise<unknown> {
+  const header = await site.header(key);
+  const registers = [...(await site.pairs(['HGETALL', `${slotKey(slotOf(key))}:${key}`]))].toSorted();
+  const members = (await site.call(['SMEMBERS', key])).items.map(textOf).toSorted();
+  const native = members.length > 0 ? members : textOf(await site.call(['DUMP', key]));
+  const stub = textOf(await site.call(['HGET', slotKey(slotOf(key)), key]));
+  return {
+    header: header && parseHeader(header),
+    form: header?.[0],
+    isStub: stub === 'L',
+    registers,
+    native,
+  };
+}
+
 describe.skipIf(skip !== false)(
   `the short way of the write script${skip === false ? '' : ` (${skip})`}`,
   () => {
@@ -120,22 +136,6 @@ describe.skipIf(skip !== false)(
     afterAll(async () => {
       for (const server of servers) await server.stop();
     });
-
-    /** All that lies at a key. */
-    async function held(site: RedisSite, key: string): Promise<unknown> {
-      const header = await site.header(key);
-      const registers = [...(await site.pairs(['HGETALL', `${slotKey(slotOf(key))}:${key}`]))].toSorted();
-      const members = (await site.call(['SMEMBERS', key])).items.map(textOf).toSorted();
-      const native = members.length > 0 ? members : textOf(await site.call(['DUMP', key]));
-      const stub = textOf(await site.call(['HGET', slotKey(slotOf(key)), key]));
-      return {
-        header: header && parseHeader(header),
-        form: header?.[0],
-        isStub: stub === 'L',
-        registers,
-        native,
-      };
-    }
 
     for (const seed of SEEDS)
       it(`seed ${seed}: changes what the general way changes`, { timeout: 120_000 }, async () => {
