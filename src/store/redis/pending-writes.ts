@@ -3,7 +3,8 @@
 import { bytesOf, type Latin1, OUTBOX_PENDING_BYTES_MAX, OUTBOX_VALUE_BYTES_MAX } from '../../base/index.ts';
 import type { NotedSet } from './noted-set.ts';
 import { plainDeltaBytes } from './plain-delta.ts';
-import { type Budget, fits, PLAIN_DELTA_BYTES_MAX, PLAIN_SET_BYTES, PlainWrites } from './plain-writes.ts';
+import { type Budget, fits, PLAIN_DELTA_BYTES_MAX } from './plain-chunk.ts';
+import { PLAIN_SET_BYTES, PlainWrites } from './plain-writes.ts';
 import type { RegisterName } from './state-text.ts';
 
 /** Units: bytes, about, that an entry takes beside its own. */

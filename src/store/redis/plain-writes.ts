@@ -4,8 +4,9 @@
 // 1. Of a key at most one delta is live: the newest. What it replaces stays in its chunk, dead, until the chunk goes or is tidied.
 // 2. A chunk holds writes of one origin; chunks go in the order of their beginning.
 // 3. A ref names a delta: chunk * CHUNK_SETS + number within it. Live ones hang in lists by hash of the key, 0 ends a list.
-import { ENVELOPE_BYTES, type Latin1 } from '../../base/index.ts';
+import type { Latin1 } from '../../base/index.ts';
 import type { NotedSet } from './noted-set.ts';
+import { type Budget, Chunk, CHUNK_BYTES, CHUNK_SETS, CHUNK_SHIFT, fits } from './plain-chunk.ts';
 import {
   compareVersion,
   keyAtOf,
@@ -14,72 +15,13 @@ import {
   versionTextOf,
   writePlainHead,
 } from './plain-delta.ts';
-import { RequestBytes } from './request-bytes.ts';
 
-/** Units: bytes of a chunk's deltas. */
-const CHUNK_BYTES = ENVELOPE_BYTES;
-const CHUNK_SETS = 1024;
-const CHUNK_SHIFT = 10;
-/** Units: bytes. A larger delta does not go in. */
-export const PLAIN_DELTA_BYTES_MAX = CHUNK_BYTES / 2;
 /** Units: bytes, about, that a delta takes beside its own. */
 export const PLAIN_SET_BYTES = 16;
 const BUCKETS_AT_FIRST = 4096;
 /** Of a key with more in its list the older ones may be live too: that does no harm, and a list costs little. */
 const LOOK_MAX = 32;
 const SPARE_CHUNKS_MAX = 4;
-
-class Chunk {
-  origin = 0;
-  /** Position among all writes when it began. */
-  began = 0;
-  readonly bytes = new RequestBytes();
-  count = 0;
-  /** Deltas before this one were taken. */
-  first = 0;
-  live = 0;
-  /** Where each delta begins; `~` of it: dead. */
-  readonly starts = new Int32Array(CHUNK_SETS);
-  readonly hashes = new Int32Array(CHUNK_SETS);
-  readonly nexts = new Int32Array(CHUNK_SETS);
-  readonly befores = new Int32Array(CHUNK_SETS);
-
-  reset(origin: number, began: number): this {
-    this.origin = origin;
-    this.began = began;
-    this.bytes.at = 0;
-    this.count = 0;
-    this.first = 0;
-    this.live = 0;
-    return this;
-  }
-
-  startOf(i: number): number {
-    const start = this.starts[i];
-    return start < 0 ? ~start : start;
-  }
-
-  endOf(i: number): number {
-    return i + 1 < this.count ? this.startOf(i + 1) : this.bytes.at;
-  }
-}
-
-/** How much one taking may hold, and how much it holds. */
-export interface Budget {
-  bytes: number;
-  count: number;
-  readonly bytesMax: number;
-  readonly keysMax: number;
-}
-
-/** Takes so much of it; false: it does not fit. The first always does. */
-export function fits(budget: Budget, bytes: number, keys: number): boolean {
-  const { count, keysMax } = budget;
-  if (count > 0 && (budget.bytes + bytes > budget.bytesMax || count + keys > keysMax)) return false;
-  budget.bytes += bytes;
-  budget.count += keys;
-  return true;
-}
 
 /** The plain SETs of one gateway. */
 export class PlainWrites {

@@ -16,8 +16,6 @@ import {
 } from '../../crdt/index.ts';
 import { plainReply } from '../../resp/index.ts';
 import { openRedisStore, type RedisStore, type RedisStoreOptions } from './redis-store.ts';
-import { openLane } from '../executor.ts';
-import { slotOf } from './slots.ts';
 import { openTestAccess, runUnit, type TestAccess } from './testing.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -73,23 +71,6 @@ describe.skipIf(skip)(`the Redis store${skip ? ` (${skip})` : ''}`, () => {
     return all;
   }
 
-  /** A plain SET by the hot way. */
-  function setPlain(
-    store: RedisStore,
-    key: Latin1,
-    { value, ttlMs }: { readonly value: Latin1; readonly ttlMs: number },
-  ): Promise<void> {
-    const source = bytesOf(key + value);
-    return new Promise((resolve, reject) => {
-      const target = { protocol: 2, slot: slotOf(key) } as const;
-      const run = store.executor.writes(openLane(), target, {
-        replies: (bytes) => (bytes[0] === 43 ? resolve() : reject(new Error(bytes.toString()))),
-        failed: () => reject(new Error('failed')),
-      });
-      run.set(source, 0, key.length, key.length, source.length, ttlMs);
-    });
-  }
-
   const isMarked = (header: string): boolean => /^[a-z]/.test(header) || /^G([^,]*,){8}\d/.test(header);
 
   test('what was written is taken once as deltas of its state, and its marks go when it is accepted', async () => {
@@ -115,38 +96,6 @@ describe.skipIf(skip)(`the Redis store${skip ? ` (${skip})` : ''}`, () => {
     await accept();
     expect((await headers()).filter(isMarked)).toEqual([]);
     expect(plainReply(await control.ask('GET', 'k'))).toBe('w');
-  });
-
-  test('marks of plain SETs go whatever their keys, and of many at once', async () => {
-    await using store = await open();
-    const keys = ['', 'k'.repeat(64), 'k'.repeat(65), 'k'.repeat(300), '{\xff\0}\r\n'];
-    for (let i = 0; i < 1200; i++) keys.push(`key ${i}`);
-    await Promise.all(keys.map((key, i) => setPlain(store, key, { value: `${i}`, ttlMs: (i % 3) * 30_000 })));
-    expect((await headers()).filter((header) => /^[px]/.test(header))).toHaveLength(keys.length);
-    const sent: Latin1[] = [];
-    while (store.outbox.pending > 0) {
-      const { deltas, accept } = await taken(store);
-      for (const { key, state } of deltas) {
-        expect(digest(state, 0)).toBe(digest((await store.stateOf(key)) ?? new KeyState(), 0));
-        sent.push(key);
-      }
-      await accept();
-    }
-    expect(sent.sort()).toEqual(keys.sort());
-    expect((await headers()).filter(isMarked)).toEqual([]);
-    expect(await headers()).toHaveLength(keys.length);
-  });
-
-  test('the mark of a plain SET stays when the key was written since', async () => {
-    await using store = await open();
-    await setPlain(store, 'k', { value: '1', ttlMs: 0 });
-    await setPlain(store, 'other', { value: '1', ttlMs: 0 });
-    const { accept } = await taken(store);
-    await setPlain(store, 'k', { value: '2', ttlMs: 0 });
-    await accept();
-    expect((await headers()).filter(isMarked)).toHaveLength(1);
-    const { deltas } = await taken(store);
-    expect(deltas.map(({ key }) => key)).toEqual(['k']);
   });
 
   test('a write after the taking keeps its mark', async () => {
