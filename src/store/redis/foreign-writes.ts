@@ -68,7 +68,6 @@ export class ForeignWrites {
       if (this.#links.has(node)) continue;
       const link = node.dedicated(3, {
         onReady: async (setup) => setup.send(['PSUBSCRIBE', `${this.#prefix}*`]),
-        hangTimeoutMs: 0,
       });
       link.onPush = (reply) => this.#push(reply);
       this.#links.set(node, link);

@@ -2,6 +2,7 @@
 //
 // 1. A mark in Redis goes only after the queue has accepted a delta of the very state that bears it (unmarking.ts).
 // 2. What is taken and not accepted stays marked in Redis; `failed` forgets it here, the walker finds it again.
+// 3. What could not be read is remembered on.
 import type { Clock, Latin1, Logger } from '../../base/index.ts';
 import { bytesOf } from '../../base/index.ts';
 import { type DeltaFields, DeltaWriter, encodeDelta, type ValueType } from '../../crdt/index.ts';
@@ -22,6 +23,8 @@ import type { NotedWrite, WriteListener } from './write-replies.ts';
 const TAKE_KEYS_MAX = 4096;
 /** Keys of one reading: it must not hold up Redis. */
 const READ_KEYS_MAX = 256;
+/** Units: ms between two tries to read while Redis is away. */
+const PAUSE_MS = 250;
 const WHOLE = 42;
 const PARTIAL = 64;
 const PUBLISHED = 33;
@@ -58,6 +61,8 @@ export class RedisOutbox implements Outbox, WriteListener {
   readonly #options: RedisOutboxOptions;
   readonly #writes: PendingWrites;
   readonly #unmarking: Unmarking;
+  /** Units: Unix ms; nothing is taken before. */
+  #pausedUntilMs = 0;
 
   constructor(options: RedisOutboxOptions) {
     this.#options = options;
@@ -108,10 +113,15 @@ export class RedisOutbox implements Outbox, WriteListener {
   }
 
   async take(maxBytes: number): Promise<Taken | undefined> {
+    if (this.#options.clock.now() < this.#pausedUntilMs) return undefined;
     const taken = this.#writes.take(maxBytes, TAKE_KEYS_MAX);
     if (taken === undefined) return undefined;
     const { origin, deltas: plain, writes } = taken;
-    const { deltas, marks } = await this.#encode(writes);
+    const { deltas, marks } = await this.#encode(writes).catch((error: unknown) => {
+      this.#putBack(writes);
+      if (plain.length === 0) throw error;
+      return NOTHING;
+    });
     return {
       origin,
       deltas: deltas.length === 0 ? plain : plain.length === 0 ? deltas : Buffer.concat([plain, deltas]),
@@ -121,6 +131,13 @@ export class RedisOutbox implements Outbox, WriteListener {
       },
       failed: () => {},
     };
+  }
+
+  /** Redis could not be read: later, each key by itself. */
+  #putBack(writes: readonly PendingWrite[]): void {
+    for (const { key, what, version } of writes)
+      this.#writes.add([{ key, what: what === 'whole' ? what : [...what] }], version);
+    this.#pausedUntilMs = this.#options.clock.now() + PAUSE_MS;
   }
 
   /** Marks accepted so far have been taken away, or could not be. */

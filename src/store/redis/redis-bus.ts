@@ -52,7 +52,6 @@ export class RedisBus implements GatewayBus {
     this.#linkOf = node;
     this.#link = node.dedicated(3, {
       onReady: async (setup) => setup.send(['SUBSCRIBE', CHANNEL]),
-      hangTimeoutMs: 0,
     });
     this.#link.onPush = (reply) => this.#heard(reply);
   }

@@ -7,6 +7,7 @@ import {
   messageOf,
   type Random,
   randomHex,
+  sleep,
   type Timer,
 } from '../../base/index.ts';
 import type { Access } from './access.ts';
@@ -26,6 +27,8 @@ const LEASE_STEP_MS = 3_000;
 /** Units: ms. */
 const STEP_MS = 100;
 const ROUND_MS = 60_000;
+/** Units: ms. How long the look at a start takes, about: a gateway killed and started again sends soon what it left. */
+const FIRST_ROUND_MS = 5_000;
 /** Marks younger than this are their gateway's. Units: ms. */
 const MARK_AGE_MS = 2_000;
 /** Old tombstones of living keys are looked for once in so many rounds. */
@@ -63,6 +66,7 @@ export class Walker {
   readonly #id: string;
   readonly #groups: readonly (readonly number[])[];
   readonly #timers: readonly Timer[];
+  readonly #closing = new AbortController();
   #isHolder = false;
   #isBusy = false;
   #next = 0;
@@ -82,6 +86,7 @@ export class Walker {
       clock.every(STEP_MS, () => void this.#step()),
     ];
     void this.#lease();
+    if (options.outbox !== undefined) void this.#first();
   }
 
   stats(): WalkerStats {
@@ -95,6 +100,7 @@ export class Walker {
   }
 
   close(): void {
+    this.#closing.abort();
     for (const timer of this.#timers) timer.cancel();
     if (this.#isHolder) this.#options.access.call(slotOf(LEASE_KEY), ['DEL', LEASE_KEY]).catch(() => {});
     this.#isHolder = false;
@@ -104,6 +110,25 @@ export class Walker {
   async round(): Promise<void> {
     for (const slots of this.#groups) await this.#visit(slots, '1');
     this.#rounds++;
+  }
+
+  /** A round of its own after the start, whoever holds the lease: this gateway may have been killed with marks unsent. */
+  async #first(): Promise<void> {
+    const { clock, logger } = this.#options;
+    const { signal } = this.#closing;
+    await sleep(clock, MARK_AGE_MS, signal);
+    const step = Math.ceil((this.#groups.length * STEP_MS) / FIRST_ROUND_MS);
+    try {
+      for (let from = 0; from < this.#groups.length && !signal.aborted; from += step) {
+        for (const slots of this.#groups.slice(from, from + step)) await this.#visit(slots, '0');
+        await sleep(clock, STEP_MS, signal);
+      }
+    } catch (error) {
+      logger.debug(
+        { error: messageOf(error) },
+        'the first look for marks ends early, the walker looks later',
+      );
+    }
   }
 
   /** Takes or renews the lease. */
