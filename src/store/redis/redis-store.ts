@@ -141,7 +141,10 @@ export class RedisStore implements Store {
     if (foreignWrites === undefined) return undefined;
     const { topology, db, executor } = this;
     return new ForeignWrites({
-      ...{ topology, db, clock, logger },
+      topology,
+      db,
+      clock,
+      logger,
       found: async (keys) => {
         this.#tell(keys);
         for (const key of keys) {
@@ -156,7 +159,11 @@ export class RedisStore implements Store {
     if (options.isWalking === false) return undefined;
     const { clock, random, logger, horizonMs = HORIZON_MS } = options;
     return new Walker({
-      ...{ clock, random, logger, horizonMs, partial },
+      clock,
+      random,
+      logger,
+      horizonMs,
+      partial,
       access: this.router,
       scripts: this.#parts.scripts,
       merging: this.#merging,
