@@ -243,7 +243,11 @@ describe.skipIf(skip)(`histories on Redis${skip ? ` (${skip})` : ''}`, () => {
     await using redis = await startRedis();
     await using access = await openTestAccess(redis.port);
     const url: RedisUrl = {
-      ...{ kind: 'redis', mode: 'standalone', db: 0, tls: false, readReplica: false },
+      kind: 'redis',
+      mode: 'standalone',
+      db: 0,
+      tls: false,
+      readReplica: false,
       addresses: [{ host: '127.0.0.1', port: redis.port }],
       user: undefined,
       password: undefined,

@@ -95,7 +95,7 @@ export class PlainWrites {
   /** Takes the oldest of an origin, as far as they fit. Owns: the caller. */
   take(origin: number, budget: Budget): Buffer {
     const pieces: Buffer[] = [];
-    for (const id of [...this.#order]) {
+    for (const id of Array.from(this.#order)) {
       if (this.#at(id).origin !== origin) continue;
       if (!this.#takeOf(id, { pieces, budget })) break;
       this.#drop(id);

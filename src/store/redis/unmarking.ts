@@ -87,8 +87,8 @@ export class Unmarking {
   }
 
   #soon(): void {
-    if (this.#waiting.length === 0 && this.#plainKeys === 0) return;
-    this.#timer ??= this.#around.clock.after(WAIT_MS, () => {
+    if (this.#timer !== undefined || (this.#waiting.length === 0 && this.#plainKeys === 0)) return;
+    this.#timer = this.#around.clock.after(WAIT_MS, () => {
       this.#timer = undefined;
       void this.flush();
     });
