@@ -10,6 +10,8 @@ export const INLINE_BYTES_MAX = 64 * 1024;
 export const ENVELOPE_BYTES = 64 * 1024;
 /** Units: bytes. A delta that changes the expiry carries the whole key up to this size (DESIGN 3). */
 export const WHOLE_KEY_BYTES_MAX = 16 * 1024;
+/** Units: bytes. One key larger than that and sent whole takes at most this of the queue, however often it is written (DESIGN 3). */
+export const WHOLE_BYTES_PER_SECOND_MAX = 1024 * 1024;
 /** Clients of one server, as in Redis (maxclients). */
 export const CLIENTS_MAX = 10_000;
 /** Units: bytes. Unsent replies of one client beyond which it is disconnected (slow reader of a subscription). */

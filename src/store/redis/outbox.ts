@@ -13,6 +13,7 @@ import { type HeldKey, readKeys, stateOfHeld } from './held-key.ts';
 import { type PendingWrite, PendingWrites } from './pending-writes.ts';
 import { glance } from './register-text.ts';
 import { slotOf } from './slots.ts';
+import { SlowKeys } from './slow-keys.ts';
 import { splitName } from './state-text.ts';
 import type { StoreScripts } from './store-scripts.ts';
 import { type SentMark, Unmarking } from './unmarking.ts';
@@ -61,6 +62,7 @@ export class RedisOutbox implements Outbox, WriteListener {
   readonly #options: RedisOutboxOptions;
   readonly #writes: PendingWrites;
   readonly #unmarking: Unmarking;
+  readonly #slow: SlowKeys;
   /** Units: Unix ms; nothing is taken before. */
   #pausedUntilMs = 0;
 
@@ -68,10 +70,14 @@ export class RedisOutbox implements Outbox, WriteListener {
     this.#options = options;
     this.#writes = new PendingWrites(options.pendingBytesMax);
     this.#unmarking = new Unmarking(options.access, options.scripts.unmark, options);
+    this.#slow = new SlowKeys(options.clock, (key, version) => {
+      this.#writes.add([{ key, what: 'whole' }], version);
+      this.#marked();
+    });
   }
 
   get pending(): number {
-    return this.#writes.size;
+    return this.#writes.size + this.#slow.size;
   }
 
   get pendingBytes(): number {
@@ -96,15 +102,23 @@ export class RedisOutbox implements Outbox, WriteListener {
     for (const { key, message } of writes) if (message !== undefined) this.onPublished?.(key, message);
     const keys = writes.filter(({ at, message }) => at === 0 && message === undefined);
     if (keys.length === 0) return;
-    if (this.#options.isKeeping !== false) this.#writes.add(keys, version);
+    if (this.#options.isKeeping !== false && !this.#isHeld(keys, version)) this.#writes.add(keys, version);
     for (const { key, at } of writes) if (at !== 0) this.#options.partial(key, at);
     this.#options.written(keys.map(({ key }) => key));
     this.#marked();
   }
 
+  /** One large key, written as a whole so soon after it was sent that it must wait. */
+  #isHeld([first, ...others]: readonly Touched[], version: Latin1): boolean {
+    if (first === undefined || others.length > 0 || !isWhole(first.what)) return false;
+    return this.#slow.holds(first.key, version);
+  }
+
   /** A marked key that nobody has sent (the walker); what is not remembered already is sent whole. */
   found(key: Latin1, origin: number): void {
-    if (!this.#writes.has(key)) this.#writes.add([{ key, what: 'whole' }], '0'.repeat(16) + hex(origin));
+    const version = '0'.repeat(16) + hex(origin);
+    if (!this.#writes.has(key) && !this.#slow.holds(key, version))
+      this.#writes.add([{ key, what: 'whole' }], version);
     this.#marked();
   }
 
@@ -140,6 +154,12 @@ export class RedisOutbox implements Outbox, WriteListener {
     this.#pausedUntilMs = this.#options.clock.now() + PAUSE_MS;
   }
 
+  /** Nothing is kept back any more. */
+  close(): Promise<void> {
+    this.#slow.close();
+    return this.settled();
+  }
+
   /** Marks accepted so far have been taken away, or could not be. */
   settled(): Promise<void> {
     return this.#unmarking.flush();
@@ -157,7 +177,9 @@ export class RedisOutbox implements Outbox, WriteListener {
     for (const { key, what } of writes) {
       const found = held.get(key);
       if (found?.headerText === undefined) continue;
+      const from = writer.length;
       encodeDelta(writer, bytesOf(key), stateOfHeld(found), fieldsOf(found, what));
+      if (isWhole(what === 'whole' ? what : [...what])) this.#slow.sent(key, writer.length - from);
       marks.push(markOf(found));
     }
     return { deltas: Buffer.from(writer.bytes()), marks };
@@ -239,6 +261,11 @@ function touchedOf(touched: readonly Buffer[]): Touched[] {
     }
   }
   return found;
+}
+
+/** All of the key, or the one register that strings, lists, streams and other values have. */
+function isWhole(what: Touched['what']): boolean {
+  return what === 'whole' || what.every((name) => '1567'.includes(name));
 }
 
 function hex(origin: number): Latin1 {

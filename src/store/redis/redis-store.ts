@@ -329,7 +329,7 @@ export class RedisStore implements Store {
     this.#sizes.cancel();
     this.#partial.close();
     this.walker?.close();
-    await this.outbox.settled();
+    await this.outbox.close();
     this.bus.close();
     this.#foreign?.close();
     await this.router.close();
