@@ -1,7 +1,7 @@
 // The Redis store as a whole on a real Redis: writes, outbox, marks, merging, own time, several gateways.
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Broker, eventually, requireBroker, startRedis } from '../../../test/brokers/index.ts';
-import { bytesOf, type Latin1, latin1Of, silentLogger, systemClock, systemRandom } from '../../base/index.ts';
+import { bytesOf, type Latin1, latin1Of, systemClock } from '../../base/index.ts';
 import {
   type Delta,
   DeltaWriter,
@@ -15,8 +15,17 @@ import {
   TYPE_HASH,
 } from '../../crdt/index.ts';
 import { plainReply } from '../../resp/index.ts';
-import { openRedisStore, type RedisStore, type RedisStoreOptions } from './redis-store.ts';
-import { openTestAccess, runUnit, type TestAccess } from './testing.ts';
+import { type RedisStore, type RedisStoreOptions } from './redis-store.ts';
+import {
+  openTestAccess,
+  runUnit,
+  type TestAccess,
+  headersOf,
+  isMarked,
+  openTestStore,
+  takenFrom,
+  urlOf,
+} from './testing.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 const { skip } = requireBroker('redis-server');
@@ -36,42 +45,9 @@ describe.skipIf(skip)(`the Redis store${skip ? ` (${skip})` : ''}`, () => {
     await control.ask('FLUSHALL');
   });
 
-  function open(more: Partial<RedisStoreOptions> = {}): Promise<RedisStore> {
-    return openRedisStore({
-      url: urlOf(redis.port),
-      clock: systemClock,
-      random: systemRandom(),
-      logger: silentLogger,
-      site: 'a',
-      marks: true,
-      ...more,
-    });
-  }
-
-  async function taken(store: RedisStore): Promise<{ deltas: Delta[]; accept(): Promise<void> }> {
-    const one = await store.outbox.take(1e6);
-    return {
-      deltas: one === undefined ? [] : [...decodeDeltas(one.deltas)],
-      async accept() {
-        one?.accepted();
-        await store.outbox.settled();
-      },
-    };
-  }
-
-  async function headers(): Promise<string[]> {
-    const keys = (plainReply(await control.ask('KEYS', 'mqkv:{*')) as string[]).filter((key) =>
-      /\}\.?$/.test(key),
-    );
-    const all: string[] = [];
-    for (const key of keys) {
-      const flat = plainReply(await control.ask('HGETALL', key)) as string[];
-      all.push(...flat.filter((_, i) => i % 2 === 1 && flat[i] !== 'L'));
-    }
-    return all;
-  }
-
-  const isMarked = (header: string): boolean => /^[a-z]/.test(header) || /^G([^,]*,){8}\d/.test(header);
+  const open = (more: Partial<RedisStoreOptions> = {}): Promise<RedisStore> =>
+    openTestStore(redis.port, more);
+  const headers = (): Promise<string[]> => headersOf(control);
 
   test('what was written is taken once as deltas of its state, and its marks go when it is accepted', async () => {
     await using store = await open();
@@ -85,7 +61,7 @@ describe.skipIf(skip)(`the Redis store${skip ? ` (${skip})` : ''}`, () => {
     await runUnit(store, [['DEL', 'gone']], ['gone']);
     expect((await headers()).every(isMarked)).toBe(true);
     expect(store.outbox.pending).toBe(5);
-    const { deltas, accept } = await taken(store);
+    const { deltas, accept } = await takenFrom(store);
     expect(deltas.map(({ key }) => key).sort()).toEqual(['h', 'k', 'l', 'n', 't']);
     for (const { key, state } of deltas) {
       const held = await store.stateOf(key);
@@ -102,12 +78,12 @@ describe.skipIf(skip)(`the Redis store${skip ? ` (${skip})` : ''}`, () => {
     await using store = await open();
     await runUnit(store, [['SET', 'k', '1']], ['k']);
     await runUnit(store, [['HSET', 'h', 'f', '1']], ['h']);
-    const { accept } = await taken(store);
+    const { accept } = await takenFrom(store);
     await runUnit(store, [['SET', 'k', '2']], ['k']);
     await runUnit(store, [['HSET', 'h', 'g', '1']], ['h']);
     await accept();
     expect((await headers()).filter(isMarked)).toHaveLength(2);
-    const second = await taken(store);
+    const second = await takenFrom(store);
     expect(second.deltas.map(({ key }) => key).sort()).toEqual(['h', 'k']);
     expect([
       ...(second.deltas
@@ -149,7 +125,7 @@ describe.skipIf(skip)(`the Redis store${skip ? ` (${skip})` : ''}`, () => {
     await using store = await open({ clock: late });
     await store.walker?.round();
     expect(store.outbox.pending).toBe(2);
-    const { deltas, accept } = await taken(store);
+    const { deltas, accept } = await takenFrom(store);
     expect(deltas.map(({ key }) => key).sort()).toEqual(['k', 'z']);
     await accept();
     expect((await headers()).filter(isMarked)).toEqual([]);
@@ -162,10 +138,10 @@ describe.skipIf(skip)(`the Redis store${skip ? ` (${skip})` : ''}`, () => {
     await using two = await open();
     const pairs = Array.from({ length: 200 }, (_, i) => [`f${i}`, '1']).flat();
     await runUnit(one, [['HSET', 'h', ...pairs]], ['h']);
-    await (await taken(one)).accept();
+    await (await takenFrom(one)).accept();
     await runUnit(one, [['PEXPIRE', 'h', '60000']], ['h']);
     await runUnit(two, [['HSET', 'h', 'f7', '2']], ['h']);
-    const [delta] = (await taken(two)).deltas;
+    const [delta] = (await takenFrom(two)).deltas;
     expect(delta?.state.registers.get(TYPE_HASH)?.size).toBe(200);
   });
 
@@ -251,7 +227,7 @@ describe.skipIf(skip)(`the Redis store${skip ? ` (${skip})` : ''}`, () => {
     );
     await store.walker?.round();
     expect((await store.allKeys()).sort()).toEqual(['h', 'k']);
-    await (await taken(store)).accept();
+    await (await takenFrom(store)).accept();
     await store.walker?.round();
     expect(await store.allKeys()).toEqual(['h']);
     const state = await store.stateOf('h');
@@ -264,7 +240,7 @@ describe.skipIf(skip)(`the Redis store${skip ? ` (${skip})` : ''}`, () => {
     await using store = await open({ clock: ahead, isWalking: true });
     await runUnit(store, [['SET', 'k', 'v']], ['k']);
     await runUnit(store, [['DEL', 'k']], ['k']);
-    await (await taken(store)).accept();
+    await (await takenFrom(store)).accept();
     await store.walker?.round();
     expect(await store.allKeys()).toEqual(['k']);
   });
@@ -280,7 +256,7 @@ describe.skipIf(skip)(`the Redis store${skip ? ` (${skip})` : ''}`, () => {
     }
     await using store = await open({ clock: { ...systemClock, now: () => Date.now() + 10_000 } });
     await store.walker?.round();
-    expect((await taken(store)).deltas.map(({ key }) => key)).toEqual(['k']);
+    expect((await takenFrom(store)).deltas.map(({ key }) => key)).toEqual(['k']);
   });
 
   test.each([0, 50])(
@@ -339,14 +315,3 @@ describe.skipIf(skip)(`the Redis store${skip ? ` (${skip})` : ''}`, () => {
     expect(one.isOwn(two.origin)).toBe(true);
   });
 });
-
-function urlOf(port: number): RedisStoreOptions['url'] {
-  return {
-    kind: 'redis',
-    mode: 'standalone',
-    addresses: [{ host: '127.0.0.1', port }],
-    db: 0,
-    tls: false,
-    readReplica: false,
-  };
-}

@@ -1,9 +1,11 @@
 // For tests: Redis over one connection, as the store's own work sees it.
 import net from 'node:net';
-import { bytesOf, type Latin1 } from '../../base/index.ts';
-import { encodeCommand, type Reply, ReplyParser } from '../../resp/index.ts';
+import { bytesOf, type Latin1, silentLogger, systemClock, systemRandom } from '../../base/index.ts';
+import { type Delta, decodeDeltas } from '../../crdt/index.ts';
+import { encodeCommand, plainReply, type Reply, ReplyParser } from '../../resp/index.ts';
 import type { Access, Arg, ScriptCall } from './access.ts';
 import { type Executor, openLane } from '../executor.ts';
+import { openRedisStore, type RedisStore, type RedisStoreOptions } from './redis-store.ts';
 import type { Script } from './scripts.ts';
 import { slotOf } from './slots.ts';
 
@@ -78,4 +80,59 @@ export function runUnit(
       run.transaction({ keys: names, commands: units, watches: [] });
     else run.command({ keys: names, ...first, isNullArray: false });
   });
+}
+
+/** The URL of a Redis on loopback. */
+export function urlOf(port: number): RedisStoreOptions['url'] {
+  return {
+    kind: 'redis',
+    mode: 'standalone',
+    addresses: [{ host: '127.0.0.1', port }],
+    db: 0,
+    tls: false,
+    readReplica: false,
+  };
+}
+
+/** Site `a` on a Redis on loopback, with a queue. */
+export function openTestStore(port: number, more: Partial<RedisStoreOptions> = {}): Promise<RedisStore> {
+  return openRedisStore({
+    url: urlOf(port),
+    clock: systemClock,
+    random: systemRandom(),
+    logger: silentLogger,
+    site: 'a',
+    marks: true,
+    ...more,
+  });
+}
+
+/** The next taking, and how the queue accepts it. */
+export async function takenFrom(
+  store: RedisStore,
+): Promise<{ readonly deltas: Delta[]; accept(): Promise<void> }> {
+  const one = await store.outbox.take(1e6);
+  return {
+    deltas: one === undefined ? [] : [...decodeDeltas(one.deltas)],
+    async accept() {
+      one?.accepted();
+      await store.outbox.settled();
+    },
+  };
+}
+
+/** All header texts. */
+export async function headersOf(control: TestAccess): Promise<string[]> {
+  const found = plainReply(await control.ask('KEYS', 'mqkv:{*')) as string[];
+  const all: string[] = [];
+  for (const key of found.filter((name) => /\}\.?$/.test(name))) {
+    const flat = plainReply(await control.ask('HGETALL', key)) as string[];
+    all.push(...flat.filter((_, i) => i % 2 === 1 && flat[i] !== 'L'));
+  }
+  return all;
+}
+
+/** Whether a header text tells of a mark. */
+export function isMarked(header: string): boolean {
+  return /^[a-z]/.test(header) || /^G([^,]*,){8}\d/.test(header);
 }

@@ -1,13 +1,12 @@
 // The marks of plain SETs on a real Redis: they go when what was sent has been accepted, and only then.
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Broker, requireBroker, startRedis } from '../../../test/brokers/index.ts';
-import { bytesOf, type Latin1, silentLogger, systemClock, systemRandom } from '../../base/index.ts';
-import { type Delta, decodeDeltas, digest, KeyState } from '../../crdt/index.ts';
-import { plainReply } from '../../resp/index.ts';
+import { bytesOf, type Latin1 } from '../../base/index.ts';
+import { digest, KeyState } from '../../crdt/index.ts';
 import { openLane } from '../executor.ts';
-import { openRedisStore, type RedisStore, type RedisStoreOptions } from './redis-store.ts';
+import { type RedisStore, type RedisStoreOptions } from './redis-store.ts';
 import { slotOf } from './slots.ts';
-import { openTestAccess, type TestAccess } from './testing.ts';
+import { openTestAccess, type TestAccess, headersOf, isMarked, openTestStore, takenFrom } from './testing.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 const { skip } = requireBroker('redis-server');
@@ -27,42 +26,9 @@ describe.skipIf(skip)(`marks of plain SETs${skip ? ` (${skip})` : ''}`, () => {
     await control.ask('FLUSHALL');
   });
 
-  function open(more: Partial<RedisStoreOptions> = {}): Promise<RedisStore> {
-    return openRedisStore({
-      url: urlOf(redis.port),
-      clock: systemClock,
-      random: systemRandom(),
-      logger: silentLogger,
-      site: 'a',
-      marks: true,
-      ...more,
-    });
-  }
-
-  async function taken(store: RedisStore): Promise<{ deltas: Delta[]; accept(): Promise<void> }> {
-    const one = await store.outbox.take(1e6);
-    return {
-      deltas: one === undefined ? [] : [...decodeDeltas(one.deltas)],
-      async accept() {
-        one?.accepted();
-        await store.outbox.settled();
-      },
-    };
-  }
-
-  async function headers(): Promise<string[]> {
-    const keys = (plainReply(await control.ask('KEYS', 'mqkv:{*')) as string[]).filter((key) =>
-      /\}\.?$/.test(key),
-    );
-    const all: string[] = [];
-    for (const key of keys) {
-      const flat = plainReply(await control.ask('HGETALL', key)) as string[];
-      all.push(...flat.filter((_, i) => i % 2 === 1 && flat[i] !== 'L'));
-    }
-    return all;
-  }
-
-  const isMarked = (header: string): boolean => /^[a-z]/.test(header) || /^G([^,]*,){8}\d/.test(header);
+  const open = (more: Partial<RedisStoreOptions> = {}): Promise<RedisStore> =>
+    openTestStore(redis.port, more);
+  const headers = (): Promise<string[]> => headersOf(control);
 
   /** A plain SET by the hot way. */
   function setPlain(
@@ -89,7 +55,7 @@ describe.skipIf(skip)(`marks of plain SETs${skip ? ` (${skip})` : ''}`, () => {
     expect((await headers()).filter((header) => /^[px]/.test(header))).toHaveLength(keys.length);
     const sent: Latin1[] = [];
     while (store.outbox.pending > 0) {
-      const { deltas, accept } = await taken(store);
+      const { deltas, accept } = await takenFrom(store);
       for (const { key, state } of deltas) {
         expect(digest(state, 0)).toBe(digest((await store.stateOf(key)) ?? new KeyState(), 0));
         sent.push(key);
@@ -105,22 +71,11 @@ describe.skipIf(skip)(`marks of plain SETs${skip ? ` (${skip})` : ''}`, () => {
     await using store = await open();
     await setPlain(store, 'k', { value: '1', ttlMs: 0 });
     await setPlain(store, 'other', { value: '1', ttlMs: 0 });
-    const { accept } = await taken(store);
+    const { accept } = await takenFrom(store);
     await setPlain(store, 'k', { value: '2', ttlMs: 0 });
     await accept();
     expect((await headers()).filter(isMarked)).toHaveLength(1);
-    const { deltas } = await taken(store);
+    const { deltas } = await takenFrom(store);
     expect(deltas.map(({ key }) => key)).toEqual(['k']);
   });
 });
-
-function urlOf(port: number): RedisStoreOptions['url'] {
-  return {
-    kind: 'redis',
-    mode: 'standalone',
-    addresses: [{ host: '127.0.0.1', port }],
-    db: 0,
-    tls: false,
-    readReplica: false,
-  };
-}
