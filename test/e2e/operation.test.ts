@@ -100,15 +100,28 @@ describe.skipIf(skip)('sites over one nsqd', () => {
     await eventually('what was written meanwhile', async () => (await cb.get('n')) === '1000', 60_000);
   }, 150_000);
 
-  test('SIGTERM while the queue is down: waits for it up to --stop-timeout, then ends in order', async () => {
+  test('SIGTERM while the queue is down: what is pending goes out if it comes back within --stop-timeout', async () => {
+    const broker = await nsqd();
+    const [a, b] = [await site('a', broker), await site('b', broker)];
+    await Promise.all([subscribed(a), subscribed(b)]);
+    await broker.kill();
+    const [ca, cb] = [await client(a), await client(b)];
+    await ca.set('k', 'v');
+    const stopped = a.stop();
+    await eventually('the stop', () => a.log().includes('"stopping"'));
+    await broker.restart();
+    expect(await stopped).toBe(0);
+    expect(a.log()).not.toContain('stopped with writes that no queue has accepted');
+    await eventually('what was pending', async () => (await cb.get('k')) === 'v', 60_000);
+  }, 150_000);
+
+  test('SIGTERM while the queue stays down: ends in order after --stop-timeout', async () => {
     const url = 'nsq://127.0.0.1:1';
     const one = await startMqkv(['--site', 'alone', '--queue', url, '--stop-timeout', '1s']);
     closers.push(() => one.kill());
     const c = await client(one);
     await c.set('k', 'v');
-    const started = Date.now();
     expect(await one.stop()).toBe(0);
-    expect(Date.now() - started).toBeGreaterThanOrEqual(900);
     expect(one.log()).toContain('stopped with writes that no queue has accepted');
   });
 
