@@ -24,6 +24,8 @@ export interface Upstream {
   readonly isCluster: boolean;
   /** Raw commands to the node of a slot. */
   send(request: UpstreamRequest, sink: ReplySink): void;
+  /** Writes what was sent so far at once: nothing more comes in this turn. Optional. */
+  flush?(): void;
 }
 
 /** Raw commands of one slot. */
@@ -156,6 +158,7 @@ class RedisExecutor implements Executor {
       for (const { request, sink } of reads) this.#sendRead(request, sink);
       for (const group of groups) this.#sendGroup(group);
     }
+    this.#upstream.flush?.();
   }
 
   #sendRead({ slot, bytes, count, protocol, isOnce }: ReadRequest, sink: ReplySink): void {

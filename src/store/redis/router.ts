@@ -47,6 +47,8 @@ export interface Router extends AsyncDisposable {
    * what found no node for 2 s. Reads are repeated instead.
    */
   send(request: RouteRequest, sink: ReplySink): void;
+  /** Writes what was sent so far at once: nothing more comes in this turn. */
+  flush(): void;
   /** One command with a decoded reply. Errors: rejects UNCERTAIN, UNAVAILABLE; other error replies are values. */
   call(slot: number, args: readonly (string | Uint8Array)[], options?: CallOptions): Promise<Reply>;
   /** One call of a script, loaded where it is not known. Errors: as `call`. */
@@ -114,6 +116,10 @@ class Routes implements Router {
     const job = new Job(request, this.#seq++, { sink, owner: queue });
     if (request.replica === true && request.isRead && this.#sendToReplica(job, queue)) return;
     queue.send(job);
+  }
+
+  flush(): void {
+    for (const node of this.#topology.nodes) node.flush?.();
   }
 
   call(slot: number, args: readonly (string | Uint8Array)[], options: CallOptions = {}): Promise<Reply> {

@@ -77,6 +77,10 @@ export class MasterNode<Address extends RedisAddress = RedisAddress> implements 
     return pending;
   }
 
+  flush(): void {
+    for (const link of this.#links.values()) link.flush();
+  }
+
   link(protocol: 2 | 3): Link {
     this.#idleLooks = 0;
     return this.#links.get(protocol) ?? this.#openData(protocol);

@@ -16,6 +16,8 @@ export interface Node {
   readonly isReady: boolean;
   /** The data link, opened at the first call. Order: what is sent on it is executed in that order. */
   link(protocol: 2 | 3): Link;
+  /** Writes at once what its data links were given. Optional. */
+  flush?(): void;
   /** A link of its own (tracking, pub/sub) to this server while it is a master; the caller closes it, at the latest it ends with the node. */
   dedicated(protocol: 2 | 3, options?: DedicatedOptions): Link;
   /** `?read=replica`: a link to the healthy replica with the shortest round trip, if there is one. */
