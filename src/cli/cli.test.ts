@@ -89,6 +89,22 @@ describe('the program', () => {
     expect(run('doctor')).toMatchObject({ status: 2 });
   });
 
+  test('a Redis that cannot be reached: exit code 1, and the last line says why', () => {
+    const { status, stderr } = run(
+      'serve',
+      '--listen',
+      '127.0.0.1:0',
+      '--admin',
+      'off',
+      '--store',
+      'redis://127.0.0.1:1',
+    );
+    expect(status).toBe(1);
+    expect(stderr.trimEnd().split('\n').at(-1)).toMatch(
+      /^mqkv: no Redis master after \d+ ms: .*127\.0\.0\.1:1/,
+    );
+  });
+
   test('a port in use: exit code 1 and one line', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));

@@ -34,7 +34,12 @@ export async function serve(args: readonly string[]): Promise<number> {
   return close(site, config.stopTimeoutMs, logger);
 }
 
+/** Units: ms; any: it only holds the process. */
+const HOLD_MS = 60_000;
+
 async function open(config: Config, logger: Logger): Promise<Site> {
+  // The clock's timers hold no process, and while a store is waited for nothing listens yet.
+  const hold = setInterval(() => {}, HOLD_MS);
   try {
     return await openSite(config, {
       clock: systemClock,
@@ -47,6 +52,8 @@ async function open(config: Config, logger: Logger): Promise<Site> {
     const reason = startFailure(error, config);
     if (reason === undefined) throw error;
     throw new MqkvError('START', reason, { cause: error });
+  } finally {
+    clearInterval(hold);
   }
 }
 
