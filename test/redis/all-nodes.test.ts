@@ -12,6 +12,7 @@ import {
   requireBroker,
   startRedis,
 } from '../brokers/index.ts';
+import { urlOf } from '../../src/store/redis/testing.ts';
 
 const { skip } = requireBroker('redis-server');
 const around = { clock: systemClock, random: systemRandom(), logger: silentLogger };
@@ -26,15 +27,7 @@ describe.skipIf(skip)('all keys of one Redis', () => {
   beforeAll(async () => {
     redis = await startRedis(['--enable-debug-command', 'yes']);
     control = openControl(redis.port);
-    const addresses = [{ host: '127.0.0.1', port: redis.port }];
-    const url = {
-      kind: 'redis',
-      mode: 'standalone',
-      addresses,
-      db: 0,
-      tls: false,
-      readReplica: false,
-    } as const;
+    const url = urlOf(redis.port);
     topology = await openTopology(url, around);
     router = openRouter(topology, around);
     all = openAllNodes({ router, topology, ...around });

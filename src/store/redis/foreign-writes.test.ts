@@ -4,7 +4,7 @@ import { type Broker, eventually, requireBroker, startRedis } from '../../../tes
 import { type Latin1, silentLogger, systemClock, systemRandom } from '../../base/index.ts';
 import { decodeDeltas } from '../../crdt/index.ts';
 import { openRedisStore } from './redis-store.ts';
-import { openTestAccess, runUnit, type TestAccess } from './testing.ts';
+import { openTestAccess, runUnit, type TestAccess, urlOf } from './testing.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 const { skip } = requireBroker('redis-server');
@@ -22,15 +22,7 @@ describe.skipIf(skip)(`writes behind mqkv's back${skip ? ` (${skip})` : ''}`, ()
   });
 
   test('are adopted, and travel; own ones and expiries are not taken for such', async () => {
-    const addresses = [{ host: '127.0.0.1', port: redis.port }];
-    const url = {
-      kind: 'redis',
-      mode: 'standalone',
-      addresses,
-      db: 0,
-      tls: false,
-      readReplica: false,
-    } as const;
+    const url = urlOf(redis.port);
     const told: string[] = [];
     const logger = { ...silentLogger, warn: (fields: object) => void told.push(JSON.stringify(fields)) };
     const around = { clock: systemClock, random: systemRandom(), logger };

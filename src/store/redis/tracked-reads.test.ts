@@ -11,6 +11,7 @@ import {
 } from '../../../test/brokers/index.ts';
 import { openTopology, type Topology } from './topology/index.ts';
 import { openTrackedReads, type TrackedRead, type TrackedReads } from './tracked-reads.ts';
+import { urlOf } from './testing.ts';
 
 const { skip } = requireBroker('redis-server');
 
@@ -24,15 +25,7 @@ describe.skipIf(skip)('tracked reads', () => {
   beforeEach(async () => {
     redis = await startRedis();
     const around = { clock: systemClock, random: systemRandom(), logger: silentLogger };
-    const addresses = [{ host: '127.0.0.1', port: redis.port }];
-    const url = {
-      kind: 'redis',
-      mode: 'standalone',
-      addresses,
-      db: 0,
-      tls: false,
-      readReplica: false,
-    } as const;
+    const url = urlOf(redis.port);
     topology = await openTopology(url, around);
     reads = openTrackedReads({ topology, clock: systemClock });
     told = [];

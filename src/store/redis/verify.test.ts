@@ -4,7 +4,7 @@ import { type Broker, requireBroker, startRedis } from '../../../test/brokers/in
 import { silentLogger, systemClock, systemRandom } from '../../base/index.ts';
 import { decodeDeltas } from '../../crdt/index.ts';
 import { openRedisStore, type RedisStore } from './redis-store.ts';
-import { openTestAccess, runUnit, type TestAccess } from './testing.ts';
+import { openTestAccess, runUnit, type TestAccess, urlOf } from './testing.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 const { skip } = requireBroker('redis-server');
@@ -26,15 +26,7 @@ describe.skipIf(skip)(`verifying a Redis store${skip ? ` (${skip})` : ''}`, () =
   });
 
   function open(foreignWrites: 'report' | 'adopt'): Promise<RedisStore> {
-    const addresses = [{ host: '127.0.0.1', port: redis.port }];
-    const url = {
-      kind: 'redis',
-      mode: 'standalone',
-      addresses,
-      db: 0,
-      tls: false,
-      readReplica: false,
-    } as const;
+    const url = urlOf(redis.port);
     const around = { clock: systemClock, random: systemRandom(), logger: silentLogger };
     return openRedisStore({ ...around, url, site: 'a', marks: true, foreignWrites, isWalking: false });
   }
