@@ -137,3 +137,9 @@ export const OUTBOX_VALUE_BYTES_MAX = 16 * 1024;
 export const PARTIAL_EXPIRIES_MAX = 100_000;
 /** Keys with a keyspace notification that wait to be looked at, 50 ms' worth; what is beyond them MQKV.VERIFY finds. */
 export const FOREIGN_KEYS_MAX = 10_000;
+/** Units: ms. A key written so shortly before a comparison of two sites is on its way, not different (DESIGN 7). */
+export const YOUNG_MS = 5_000;
+/** Units: ms. What shows nothing and is known to every site may be forgotten after so long (DESIGN 3). */
+export const STABLE_MS = 15 * 60_000;
+/** Units: bytes of all notes of a store: sites and streams are bounded too. */
+export const NOTES_BYTES_MAX = 1024 * 1024;

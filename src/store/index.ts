@@ -11,4 +11,20 @@ export {
   type WriteRun,
 } from './executor.ts';
 export type { Found, HashView, Keyspace, SetView, ZsetView } from './keyspace.ts';
-export type { GatewayBus, MergeResult, Outbox, Store, StoreStats, Taken } from './store.ts';
+export {
+  type ComparedKey,
+  type Comparison,
+  DEAD,
+  type Fragment,
+  type GatewayBus,
+  type MergeResult,
+  type Notes,
+  type Outbox,
+  type Page,
+  SETTLED,
+  type Staging,
+  type Store,
+  type StoreStats,
+  type Taken,
+  YOUNG,
+} from './store.ts';

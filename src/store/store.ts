@@ -1,4 +1,5 @@
 // The boundary to a store: where both write paths meet. Nothing else changes data.
+import type { Latin1 } from '../base/index.ts';
 import type { CommandBatch } from '../resp/index.ts';
 
 /** Numbers that a merge reports. */
@@ -23,6 +24,8 @@ export interface Outbox {
    * Errors: a promise may reject; what was to be taken stays marked in the store, and comes again in time.
    */
   take(maxBytes: number): Taken | undefined | Promise<Taken | undefined>;
+  /** Marks whole keys again: another site missed what was sent of them. Keys that are not held any more are left out. */
+  remark(keys: readonly Latin1[]): void | Promise<void>;
 }
 
 /** What was taken from an outbox. The caller tells its fate, once. */
@@ -43,6 +46,73 @@ export interface GatewayBus {
   send(kind: string, bytes: Buffer): void;
   /** One listener a kind. Owns: the bytes are the listener's. */
   on(kind: string, hear: (bytes: Buffer) => void): void;
+}
+
+/**
+ * Small facts of replication (what is applied, who was heard), kept with the data: when the store goes back, they go back too.
+ * Shape: names and values are latin1 strings, together at most NOTES_BYTES_MAX.
+ */
+export interface Notes {
+  read(): Promise<ReadonlyMap<string, string>>;
+  /** Sets notes; '' removes one. Order: they are never kept without what was written or merged before the call. */
+  write(notes: Readonly<Record<string, string>>): void | Promise<void>;
+}
+
+/** One fragment of a large envelope. */
+export interface Fragment {
+  /** Names the envelope: stream and first sequence. */
+  readonly name: string;
+  readonly index: number;
+  readonly count: number;
+  /** Owns: the caller; the store copies. */
+  readonly bytes: Buffer;
+}
+
+/** Fragments kept until their envelope is whole, at most FRAGMENT_AGE_MAX_MS: any gateway of the site may bring the rest. */
+export interface Staging {
+  /** Result: the whole body when this was the last piece; it is no longer kept then. */
+  add(fragment: Fragment): Buffer | undefined | Promise<Buffer | undefined>;
+  /** Units: bytes held, as far as this process knows. */
+  readonly bytes: number;
+  /** Envelopes given up: too old, or pushed out by FRAGMENT_BYTES_MAX. */
+  readonly dropped: number;
+}
+
+/** In what state a key takes part in a comparison of two sites. */
+export const SETTLED = 0;
+/** Its newest version lies within YOUNG_MS of the time of the comparison: on its way, not different. Counts in no digest. */
+export const YOUNG = 1;
+/** It shows nothing, and its expiry has fired or it may have been forgotten elsewhere (older than STABLE_MS). Counts in no digest. */
+export const DEAD = 2;
+
+/** One key as a comparison sees it. One object for all: read it within the visit. */
+export interface ComparedKey {
+  /** Range: 0 .. 16383. */
+  readonly slot: number;
+  /** `keyHash` of crdt/fingerprint.ts; the tree below the slot follows its bits, the highest first. Range: int32. */
+  readonly hash: number;
+  /** Fingerprint of the key and its state at `atMs` (crdt/fingerprint.ts), the same at every kind of store. Range: int32, both. */
+  readonly low: number;
+  readonly high: number;
+  readonly standing: typeof SETTLED | typeof YOUNG | typeof DEAD;
+  /** Makes a string: only where it is needed. */
+  key(): Latin1;
+}
+
+/** What a comparison asks of a store. */
+export interface Comparison {
+  /** Units: Unix ms; both sites use the same: the later of their clocks. */
+  readonly atMs: number;
+  /** Only keys of these slots. Shape: a byte a slot, 0: no; undefined: all. */
+  readonly slots?: Uint8Array | undefined;
+}
+
+/** A piece of a snapshot. */
+export interface Page {
+  /** Encoded deltas, whole keys. */
+  readonly deltas: Buffer;
+  /** Where to go on; undefined: that was all. Opaque, good as long as the store is (it survives writes meanwhile). */
+  readonly next: string | undefined;
 }
 
 /** Numbers for INFO, metrics and `/api/v1/stats`. */
@@ -71,8 +141,25 @@ export interface Store extends AsyncDisposable {
   prepare?(batch: CommandBatch, from: number, to: number): void;
   /** Merges encoded deltas of other sites, atomically. Owns: may keep nothing of `deltas`. Errors: MqkvError `MALFORMED_DELTA`, then nothing was merged. */
   merge(deltas: Buffer): MergeResult | Promise<MergeResult>;
-  /** Every key's whole state, as encoded deltas of about `maxBytes` each, at the caller's pace. */
-  snapshot(maxBytes: number): AsyncIterable<Buffer>;
+  /** About `maxBytes` of every key's whole state, tombstones included, from a place on; '' is the beginning. Errors: MqkvError `BAD_CURSOR`. */
+  page(cursor: string, maxBytes: number): Promise<Page>;
+  /** Visits every key held, in slices that leave the event loop free; keys changed meanwhile may come in either state, or twice. */
+  compare(comparison: Comparison, visit: (key: ComparedKey) => void): Promise<void>;
+  /** The whole states of keys, in this order, until about `maxBytes`; `count` keys were looked at, at least one. */
+  states(keys: readonly Latin1[], maxBytes: number): Promise<{ readonly deltas: Buffer; readonly count: number }>;
+  readonly notes: Notes;
+  readonly staging: Staging;
+  /**
+   * Units: Unix ms. Everything older was applied by every member (DESIGN 3, forgetting); 0: nothing is known. Set by replication.
+   * What shows nothing is forgotten when it is older than the horizon, or than this and STABLE_MS. What is marked stays.
+   */
+  stableBeforeMs: number;
+  /** Called when an origin came or went while open. */
+  onOrigin: (() => void) | undefined;
+  /** Takes a new origin, where the store chooses its own; elsewhere it does nothing. */
+  renewOrigin(): void;
+  /** Forgets all data, notes and marks, and takes a new origin: the site begins anew (DESIGN 3, a site apart for longer than the horizon). */
+  discard(): Promise<void>;
   stats(): StoreStats;
   close(): Promise<void>;
 }
