@@ -1,0 +1,154 @@
+// The checkers after healing: all sites equal, nothing lost, nothing invented, nothing dead alive, sums exact, work at an end.
+import { STABLE_MS } from '../../src/base/index.ts';
+import { type Fact, join, viewOf } from '../../test/model/definition.ts';
+import { commonText, textOfView, viewText } from './held.ts';
+import { nameOf } from './ledger.ts';
+import type { SiteProcess } from './site-process.ts';
+import { Violation } from './violation.ts';
+import type { Workload } from './workload.ts';
+import type { World } from './world.ts';
+
+export class Checks {
+  readonly #world: World;
+  readonly #workload: Workload;
+
+  constructor(world: World, workload: Workload) {
+    this.#world = world;
+    this.#workload = workload;
+  }
+
+  /** What keeps the sites from being equal now; undefined: nothing. */
+  difference(): string | undefined {
+    const sites = this.#world.running();
+    const missing = this.#world.hosts.find(({ process, isRemoved }) => !isRemoved && process === undefined);
+    if (missing !== undefined) return `${missing.node} does not run`;
+    const loading = sites.find(({ serves }) => !serves);
+    if (loading !== undefined) return `${loading.name} does not serve`;
+    const atMs = this.#nowMs(sites);
+    const keptMs = Math.min(STABLE_MS, this.#world.plan.horizonMs);
+    const keys = new Set(sites.flatMap(({ under }) => [...under.allKeys()]));
+    for (const key of keys) {
+      const texts = sites.map((site) => commonText(site.facts(key) ?? [], atMs, keptMs));
+      const other = texts.findIndex((text) => text !== texts[0]);
+      if (other < 0) continue;
+      return `${key} differs at ${atMs}\n${sites[0]?.name}: ${texts[0]}\n${sites[other]?.name}: ${texts[other]}`;
+    }
+    return undefined;
+  }
+
+  /** Errors: Violation. */
+  all(): void {
+    const sites = this.#world.running();
+    const difference = this.difference();
+    if (difference !== undefined) throw new Violation(`G2: ${difference}`);
+    this.#world.totals.check('sites equal');
+    for (const key of this.#world.ledger.keys) this.#survival(key, sites);
+    for (const site of sites) {
+      this.#noInvention(site);
+      this.#sums(site);
+      this.#singles(site);
+      this.#bounds(site);
+    }
+  }
+
+  #nowMs(sites: readonly SiteProcess[]): number {
+    return Math.max(...sites.map((site) => site.nowMs()));
+  }
+
+  /** G3, G5: what must survive, applied to what a site holds, changes nothing that shows. */
+  #survival(key: string, sites: readonly SiteProcess[]): void {
+    const atMs = this.#nowMs(sites);
+    const must = this.#world.ledger.of(key).filter(({ mustSurvive }) => mustSurvive);
+    const facts = must.flatMap((entry) => entry.facts);
+    const held = sites[0]?.facts(key) ?? [];
+    this.#world.totals.check('key against all its writes');
+    const shown = viewText(held, atMs);
+    const expected = viewText([...held, ...facts], atMs);
+    if (shown === expected) return;
+    if (this.#isFreedEarly(held, facts, atMs) || this.#isResurrected(held, facts, atMs)) return;
+    throw new Violation(`G5: ${key} at ${atMs}\nshows    ${shown}\nexpected ${expected}`);
+  }
+
+  /** What one site freed before another prolonged it may be gone (DESIGN 3, expiry). */
+  #isFreedEarly(held: readonly Fact[], facts: readonly Fact[], atMs: number): boolean {
+    let end = 0n;
+    for (const fact of [...held, ...facts]) {
+      if (fact.is === 'expiry' && fact.at !== 0 && fact.at <= atMs) end = larger(end, BigInt(fact.at) << 48n);
+      if (fact.is === 'reach') end = larger(end, fact.v);
+    }
+    const names = new Set(held.map(nameOf));
+    const left = facts.filter(
+      (f) => (f.is !== 'part' && f.is !== 'run') || f.v >= end || names.has(nameOf(f)),
+    );
+    if (viewText(held, atMs) !== viewText([...held, ...left], atMs)) return false;
+    this.#world.totals.check('freed before it was prolonged');
+    return true;
+  }
+
+  #isResurrected(held: readonly Fact[], facts: readonly Fact[], atMs: number): boolean {
+    if (!this.#world.mayResurrect) return false;
+    const shown = viewOf(join(held), atMs);
+    const expected = viewOf(join([...held, ...facts]), atMs);
+    for (const [field, value] of expected.fields) if (shown.fields.get(field) !== value) return false;
+    this.#world.totals.check('came back after the horizon');
+    return textOfView(shown) !== '-' || expected.type === 0;
+  }
+
+  /** Every part and increment that is held was written by somebody. */
+  #noInvention(site: SiteProcess): void {
+    for (const key of site.under.allKeys()) {
+      const written = new Set(this.#world.ledger.of(key).flatMap(({ facts }) => facts.map(nameOf)));
+      for (const fact of site.facts(key) ?? []) {
+        if ((fact.is !== 'part' && fact.is !== 'run') || written.has(nameOf(fact))) continue;
+        throw new Violation(`G3: ${key} at ${site.name} holds what nobody wrote: ${nameOf(fact)}`);
+      }
+    }
+  }
+
+  /** Each increment counts once: a counter is the sum of what the set written with it lists. */
+  #sums(site: SiteProcess): void {
+    const atMs = site.nowMs();
+    for (let counter = 0; counter < 4; counter++) {
+      const members = viewOf(join(site.facts(`m${counter}`) ?? []), atMs).fields;
+      let sum = 0;
+      for (const member of members.keys()) sum += Number(member.split('/')[1]);
+      const [shown = '0'] = viewOf(join(site.facts(`c${counter}`) ?? []), atMs).fields.values();
+      this.#world.totals.check('counter');
+      if (Number(shown) !== sum)
+        throw new Violation(
+          `G5: c${counter} shows ${String(shown)} at ${site.name}, its increments are ${sum}`,
+        );
+      const lost = this.#workload.counted.find(
+        (one) => one.counter === counter && one.entry.mustSurvive && !members.has(one.member),
+      );
+      if (lost !== undefined) throw new Violation(`G5: increment ${lost.member} is not at ${site.name}`);
+    }
+  }
+
+  #singles(site: SiteProcess): void {
+    for (const { key, value, at, written, deleted } of this.#workload.singles) {
+      const reply = site.execute([['GET', key]]);
+      const isDead = deleted?.mustSurvive === true || (at !== 0 && at <= site.nowMs());
+      const mayLive = this.#world.mayResurrect && deleted !== undefined;
+      this.#world.totals.check('single key');
+      if (isDead && !mayLive && reply !== '$-1\r\n')
+        throw new Violation(`dead ${key} returned at ${site.name}`);
+      const isAlive = deleted === undefined && written.mustSurvive && (at === 0 || at > site.nowMs());
+      if (isAlive && reply !== `$${value.length}\r\n${value}\r\n`)
+        throw new Violation(`G5: ${key} of ${written.keeper.name} shows ${reply} at ${site.name}`);
+    }
+  }
+
+  /** G6: what waits or is remembered is bounded by what there is. */
+  #bounds(site: SiteProcess): void {
+    const { outbox } = site.under.store;
+    if (outbox.pending > 0) throw new Violation(`G6: ${outbox.pending} marks are left at ${site.name}`);
+    const { inFlight, inFlightBytes } = site.replication.sender.stats();
+    if (inFlight > 0 || inFlightBytes > 0)
+      throw new Violation(`G6: messages are still under way at ${site.name}`);
+  }
+}
+
+function larger(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}

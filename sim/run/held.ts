@@ -1,0 +1,56 @@
+// What a store holds and shows, in the words of the independent definition (test/model), and one text that must be equal at all sites.
+import { type Latin1, STABLE_MS } from '../../src/base/index.ts';
+import type { KeyState } from '../../src/crdt/index.ts';
+import { heldOf } from '../../test/model/bridge.ts';
+import {
+  type Fact,
+  factsOf,
+  freed,
+  type Held,
+  isFired,
+  join,
+  newestOf,
+  textOf,
+  type View,
+  viewOf,
+} from '../../test/model/definition.ts';
+
+/** Facts by key. */
+export type Facts = ReadonlyMap<Latin1, readonly Fact[]>;
+
+/** The facts that a state amounts to. */
+export function factsIn(state: KeyState | undefined): Fact[] {
+  return state === undefined ? [] : factsOf(heldOf(state), 'all');
+}
+
+/** What shows, as text. Units: `atMs` Unix ms. */
+export function viewText(facts: readonly Fact[], atMs: number): string {
+  return textOfView(viewOf(join(facts), atMs));
+}
+
+export function textOfView({ type, fields, ttlAt }: View): string {
+  if (type === 0) return '-';
+  const shown = [...fields].map(([field, value]) => `${field}=${String(value)}`).sort();
+  return `${type} {${shown.join(', ')}}${ttlAt === 0 ? '' : ` until ${ttlAt}`}`;
+}
+
+/**
+ * What two sites must agree on: the state after freeing at a common time; nothing for what may have been forgotten at one of
+ * them. `keptMs`: how long what shows nothing is surely held.
+ */
+export function commonText(facts: readonly Fact[], atMs: number, keptMs = STABLE_MS): string {
+  const held = join(freed(facts, atMs));
+  const old = BigInt(Math.max(0, atMs - Math.min(keptMs, STABLE_MS))) << 48n;
+  if (viewOf(held, atMs).type === 0 && (isFired(held, atMs) || newestOf(held) < old)) return '';
+  return textOf(withoutOld(held, old));
+}
+
+/** Tombstones without increments may be forgotten one by one. */
+function withoutOld(held: Held, old: bigint): Held {
+  const registers: Held['registers'] = new Map();
+  for (const [name, { part, runs }] of held.registers) {
+    const isOld = part !== undefined && part.value === null && part.v < old && runs.size === 0;
+    if (!isOld) registers.set(name, { part, runs });
+  }
+  return { ...held, registers };
+}

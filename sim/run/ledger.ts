@@ -1,0 +1,79 @@
+// The checkers' memory: each fact that an acknowledged write made, at which store, and whether it must survive.
+import type { Latin1 } from '../../src/base/index.ts';
+import { type Fact, freed, join, textOf } from '../../test/model/definition.ts';
+
+/** A store as the ledger knows it: what it keeps, for as long as it does. */
+export interface Keeper {
+  readonly name: string;
+  /** What it holds of a key; undefined: it cannot be asked now. */
+  facts(key: Latin1): readonly Fact[] | undefined;
+  /** Units: Unix ms by its clock. */
+  nowMs(): number;
+}
+
+/** What one unit did to one key. */
+export interface Entry {
+  readonly key: Latin1;
+  readonly facts: readonly Fact[];
+  /** The store that answers for it. */
+  keeper: Keeper;
+  /** false: every store that had it has lost it. */
+  mustSurvive: boolean;
+}
+
+export class Ledger {
+  readonly #entries = new Map<Latin1, Entry[]>();
+  /** Entries that no store kept. */
+  lost = 0;
+
+  get keys(): Iterable<Latin1> {
+    return this.#entries.keys();
+  }
+
+  of(key: Latin1): readonly Entry[] {
+    return this.#entries.get(key) ?? [];
+  }
+
+  record(key: Latin1, facts: readonly Fact[], keeper: Keeper): Entry {
+    const entry: Entry = { key, facts, keeper, mustSurvive: true };
+    const list = this.#entries.get(key);
+    if (list === undefined) this.#entries.set(key, [entry]);
+    else list.push(entry);
+    return entry;
+  }
+
+  /** A store has lost some or all of what it held; `others` (itself as it is now among them) may have kept it. */
+  lose(keeper: Keeper, others: readonly Keeper[]): void {
+    for (const list of this.#entries.values()) {
+      for (const entry of list) {
+        if (entry.keeper !== keeper || !entry.mustSurvive) continue;
+        const holder = others.find((other) => covers(other, entry));
+        if (holder === undefined) {
+          entry.mustSurvive = false;
+          this.lost++;
+        } else entry.keeper = holder;
+      }
+    }
+  }
+}
+
+/** Whether a store holds what an entry says, or newer. */
+function covers(keeper: Keeper, { key, facts }: Entry): boolean {
+  const held = keeper.facts(key);
+  if (held === undefined) return false;
+  const now = keeper.nowMs();
+  return textOf(join(freed([...held, ...facts], now))) === textOf(join(freed(held, now)));
+}
+
+/** The facts of `after` that are not in `before`: what a unit did, headers whole, as a delta carries them. */
+export function changesOf(before: readonly Fact[], after: readonly Fact[]): Fact[] {
+  const had = new Set(before.map(nameOf));
+  return after.filter((fact) => (fact.is !== 'part' && fact.is !== 'run') || !had.has(nameOf(fact)));
+}
+
+/** Equal for equal facts about registers. */
+export function nameOf(fact: Fact): string {
+  if (fact.is === 'part') return `part ${fact.reg} ${fact.v} ${typeof fact.value} ${String(fact.value)}`;
+  if (fact.is === 'run') return `run ${fact.reg} ${fact.v} ${fact.start} ${fact.total}`;
+  return fact.is;
+}

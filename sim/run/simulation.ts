@@ -1,0 +1,133 @@
+// One seed: a world with faults and clients for a while, then it is mended, and must come to rest with everything in its place.
+import { type Logger, messageOf, seededRandom } from '../../src/base/index.ts';
+import { guardMachine } from '../world/guard.ts';
+import { Checks } from './checks.ts';
+import { Faults } from './faults.ts';
+import { type Plan, planOf, type StoreKind } from './plan.ts';
+import type { Totals } from './totals.ts';
+import { Violation } from './violation.ts';
+import { Workload } from './workload.ts';
+import { World } from './world.ts';
+
+/** Units: ms. The longest that sites may take to become equal once all faults are over: a background comparison and a round of it. */
+const SETTLE_MS_MAX = 25 * 60_000;
+/** Units: ms that they must then stay so, and the most requests between sites meanwhile. */
+const REST_MS = 12_000;
+const REST_REQUESTS_MAX = 4;
+
+export interface SimulationOptions {
+  readonly seed: number;
+  /** Units: ms of simulated time with faults. */
+  readonly durationMs: number;
+  readonly stores: readonly StoreKind[];
+  readonly totals: Totals;
+  readonly trace?: (line: string) => void;
+  readonly logger?: Logger;
+  /** Changes what the seed decides, for tests of one thing. */
+  readonly change?: (plan: Plan) => Plan;
+}
+
+/** Runs a seed. Result: what was violated; undefined: nothing. */
+export async function simulate(options: SimulationOptions): Promise<string | undefined> {
+  const unguard = guardMachine();
+  const simulation = new Simulation(options);
+  const unhandled = (error: unknown): void => simulation.fail(error);
+  process.on('unhandledRejection', unhandled);
+  try {
+    await simulation.run();
+    return undefined;
+  } catch (error) {
+    options.totals.violations++;
+    return error instanceof Violation ? error.message : ((error as Error).stack ?? messageOf(error));
+  } finally {
+    process.off('unhandledRejection', unhandled);
+    simulation.end();
+    unguard();
+  }
+}
+
+class Simulation {
+  readonly #options: SimulationOptions;
+  readonly #world: World;
+  readonly #faults: Faults;
+  readonly #workload: Workload;
+  readonly #checks: Checks;
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
+    const { seed, totals, stores, logger } = options;
+    const random = seededRandom(seed);
+    const planned = planOf(random, stores);
+    const plan = options.change?.(planned) ?? planned;
+    this.#world = new World({ seed, plan, totals, random, ...(logger === undefined ? {} : { logger }) });
+    this.#faults = new Faults(this.#world, (line) => options.trace?.(line));
+    this.#workload = new Workload(this.#world);
+    this.#checks = new Checks(this.#world, this.#workload);
+  }
+
+  fail(error: unknown): void {
+    this.#world.failure ??= error;
+  }
+
+  async run(): Promise<void> {
+    const { plan, hosts, totals } = this.#world;
+    this.#options.trace?.(JSON.stringify(plan));
+    totals.seeds++;
+    for (const host of hosts) this.#world.start(host);
+    await this.#pass(1_000);
+    this.#workload.start();
+    this.#faults.start();
+    for (let left = this.#options.durationMs; left > 0; left -= 1_000)
+      await this.#pass(Math.min(1_000, left));
+    this.#workload.end();
+    this.#faults.end();
+    await this.#settle();
+    this.#checks.all();
+    await this.#rest();
+    totals.simulatedMs += this.#world.elapsedMs;
+  }
+
+  /** Everything of it stops. */
+  end(): void {
+    for (const { loop } of this.#world.hosts) if (loop !== undefined) loop.isAlive = false;
+  }
+
+  async #pass(ms: number): Promise<void> {
+    await this.#world.scheduler.run(ms);
+    if (this.#world.failure !== undefined) throw this.#world.failure;
+  }
+
+  async #settle(): Promise<void> {
+    let passed = 0;
+    for (let step = 1_000; passed < SETTLE_MS_MAX; step = Math.min(step + 500, 10_000)) {
+      await this.#pass(step);
+      passed += step;
+      if (this.#checks.difference() === undefined) {
+        this.#options.trace?.(`equal ${passed} ms after the faults`);
+        this.#world.totals.check(
+          passed <= 30_000 ? 'equal within 30 s' : passed <= 120_000 ? 'equal within 2 min' : 'equal later',
+        );
+        return;
+      }
+    }
+    throw new Violation(`not equal ${SETTLE_MS_MAX} ms after the last fault: ${this.#checks.difference()}`);
+  }
+
+  /** Once equal, sites stay so and ask each other nothing more. */
+  async #rest(): Promise<void> {
+    await this.#pass(REST_MS);
+    const asked = this.#asked();
+    await this.#pass(REST_MS);
+    const difference = this.#checks.difference();
+    if (difference !== undefined) throw new Violation(`G2: equal, and then no longer: ${difference}`);
+    if (this.#asked() - asked > REST_REQUESTS_MAX * this.#world.hosts.length)
+      throw new Violation(`${this.#asked() - asked} requests between equal sites within ${REST_MS} ms`);
+    this.#checks.all();
+  }
+
+  #asked(): number {
+    let asked = 0;
+    for (const site of this.#world.running()) asked += site.asked;
+    return asked;
+  }
+}
