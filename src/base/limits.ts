@@ -143,3 +143,5 @@ export const YOUNG_MS = 5_000;
 export const STABLE_MS = 15 * 60_000;
 /** Units: bytes of all notes of a store: sites and streams are bounded too. */
 export const NOTES_BYTES_MAX = 1024 * 1024;
+/** Units: bytes of marks that an embedded store's outbox holds, the default of --outbox-max: some 50 million plain keys. Beyond it the oldest are collapsed to slots. */
+export const OUTBOX_BYTES_MAX = 256 * 1024 * 1024;

@@ -68,9 +68,17 @@ export const TOTAL_BYTES_MAX = 15;
 /** Which registers a delta carries. */
 export type DeltaFields = readonly (readonly [ValueType, Latin1])[] | 'whole';
 
-/** Appends the delta of a key: its header, and all registers or those of `fields` that it still holds. */
-export function encodeDelta(writer: DeltaWriter, key: Uint8Array, s: KeyState, fields: DeltaFields): void {
-  const registers = fields === 'whole' ? countRegisters(s) : fields.length;
+/**
+ * Appends the delta of a key: its header, and all registers or those of `fields` that it still holds. 'sorted': all, in
+ * canonical order, so that equal states give equal bytes.
+ */
+export function encodeDelta(
+  writer: DeltaWriter,
+  key: Uint8Array,
+  s: KeyState,
+  fields: DeltaFields | 'sorted',
+): void {
+  const registers = typeof fields === 'string' ? countRegisters(s) : fields.length;
   if (isPlain(s) && registers === 1 && carriesString(s, fields)) return encodePlain(writer, key, s);
   if (registers === 0 && isDeleted(s)) return encodeDeleted(writer, key, s);
   writer.u8(FORM_GENERAL);
@@ -88,8 +96,8 @@ function countRegisters(s: KeyState): number {
   return count;
 }
 
-function carriesString(s: KeyState, fields: DeltaFields): boolean {
-  if (fields !== 'whole') return fields[0]?.[0] === TYPE_STRING;
+function carriesString(s: KeyState, fields: DeltaFields | 'sorted'): boolean {
+  if (typeof fields !== 'string') return fields[0]?.[0] === TYPE_STRING;
   return registerOf(s, TYPE_STRING, STRING_FIELD) !== undefined;
 }
 

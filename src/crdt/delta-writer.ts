@@ -24,6 +24,11 @@ export class DeltaWriter {
     return taken;
   }
 
+  /** It is empty afterwards; a view got from `bytes` holds until the next write. */
+  clear(): void {
+    this.#length = 0;
+  }
+
   u8(x: number): void {
     this.#room(1);
     this.#buffer[this.#length++] = x;

@@ -1,6 +1,6 @@
 // Letting go: what has expired (freeing), and what no late delta can need any more (forgetting).
 import { type KeyState, newestInHeader, sweep } from './key-state.ts';
-import { TOMBSTONE, type Version } from './types.ts';
+import { type Register, TOMBSTONE, type Version } from './types.ts';
 import { floorAt, isFired, shownType } from './view.ts';
 import { compareVersions } from './version.ts';
 
@@ -27,8 +27,7 @@ export function forgetTombstones(s: KeyState, before: Version): boolean {
   let went = false;
   for (const [type, fields] of s.registers) {
     for (const [field, register] of fields) {
-      if (register.value !== TOMBSTONE || register.runs !== undefined) continue;
-      if (compareVersions(register.v, before) >= 0) continue;
+      if (!isSpentTombstone(register, before)) continue;
       fields.delete(field);
       went = true;
     }
@@ -39,6 +38,44 @@ export function forgetTombstones(s: KeyState, before: Version): boolean {
     relearnNewest(s);
   }
   return went;
+}
+
+/**
+ * Drops what registers without runs that are older than `before` have seen: a run that it would be counted against cannot come
+ * any more. true: some went.
+ */
+export function forgetSeen(s: KeyState, before: Version): boolean {
+  let went = false;
+  for (const fields of s.registers.values()) {
+    for (const register of fields.values()) {
+      if (!hasSpentSeen(register, before)) continue;
+      register.seen = undefined;
+      went = true;
+    }
+  }
+  return went;
+}
+
+/** Whether `forgetTombstones` or `forgetSeen` would drop something. */
+export function holdsForgettable(s: KeyState, before: Version): boolean {
+  if (compareVersions(s.low, before) >= 0) return false;
+  for (const fields of s.registers.values()) {
+    for (const register of fields.values())
+      if (hasSpentSeen(register, before) || isSpentTombstone(register, before)) return true;
+  }
+  return false;
+}
+
+function isSpentTombstone(register: Register, before: Version): boolean {
+  return (
+    register.value === TOMBSTONE && register.runs === undefined && compareVersions(register.v, before) < 0
+  );
+}
+
+function hasSpentSeen(register: Register, before: Version): boolean {
+  return (
+    register.seen !== undefined && register.runs === undefined && compareVersions(register.v, before) < 0
+  );
 }
 
 /**

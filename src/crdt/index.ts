@@ -11,7 +11,17 @@ export { type Delta, decodeDeltas } from './decode.ts';
 export { DeltaWriter } from './delta-writer.ts';
 export { digest } from './digest.ts';
 export { Edit, type Edited } from './edit.ts';
-export { forgetTombstones, free, isForgettable } from './free.ts';
+export {
+  DEAD,
+  Fingerprint,
+  fingerprintOf,
+  keyHash,
+  SETTLED,
+  type Standing,
+  standingOf,
+  YOUNG,
+} from './fingerprint.ts';
+export { forgetSeen, forgetTombstones, free, holdsForgettable, isForgettable } from './free.ts';
 export { ensureRegister, isLive, KeyState, newestIn, noteVersion, registerOf } from './key-state.ts';
 export { type Merged, merge } from './merge.ts';
 export { parseTotal, type Total, totalText } from './number.ts';

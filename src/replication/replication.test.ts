@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Clock, MqkvError, seededRandom, silentLogger, systemClock } from '../base/index.ts';
 import type { Queue, QueueMessage } from '../queue/index.ts';
+import { MemoryStaging } from '../store/embedded/index.ts';
 import type { Outbox, Store } from '../store/index.ts';
 import { decodeEnvelope, decodeSections, encodeEnvelope, encodePublish, encodeSection } from './envelope.ts';
 import { Fragments } from './fragments.ts';
@@ -32,6 +33,7 @@ function fakeStore(
         ? undefined
         : { origin, deltas, accepted: () => accepted.push(deltas.toString()) };
     },
+    remark: () => {},
   };
   return {
     name: 'fake',
@@ -52,9 +54,15 @@ function fakeStore(
       merged.push(text);
       return { changed: 1, conflicts: 0 };
     },
-    async *snapshot() {
-      yield Buffer.from('snapshot');
-    },
+    page: async () => ({ deltas: Buffer.from('snapshot'), next: undefined }),
+    compare: async () => {},
+    states: async () => ({ deltas: Buffer.alloc(0), count: 1 }),
+    notes: { read: async () => new Map<string, string>(), write: () => {} },
+    staging: new MemoryStaging(systemClock),
+    stableBeforeMs: 0,
+    onOrigin: undefined,
+    renewOrigin: () => {},
+    discard: async () => {},
     stats: () => ({ keys: 0, tombstones: 0, memoryBytes: 0 }),
     close: async () => {},
     [Symbol.asyncDispose]: async () => {},

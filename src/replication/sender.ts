@@ -20,7 +20,7 @@ import {
   sleep,
   type Timer,
 } from '../base/index.ts';
-import type { Store, Taken } from '../store/index.ts';
+import type { Page, Store, Taken } from '../store/index.ts';
 import {
   encodePublish,
   encodeSection,
@@ -149,8 +149,12 @@ export class Sender {
   async *snapshot(): AsyncIterable<Buffer> {
     const { random, store } = this.#options;
     const stream = newStream(random);
-    for await (const deltas of store.snapshot(ENVELOPE_BYTES))
-      yield* this.#outgoing.messagesOf(stream, { origin: store.origin, parts: deltasSection(deltas) });
+    for (let cursor: string | undefined = ''; cursor !== undefined; ) {
+      const { deltas, next }: Page = await store.page(cursor, ENVELOPE_BYTES);
+      cursor = next;
+      if (deltas.length > 0)
+        yield* this.#outgoing.messagesOf(stream, { origin: store.origin, parts: deltasSection(deltas) });
+    }
   }
 
   #schedule(): void {

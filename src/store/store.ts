@@ -1,5 +1,6 @@
 // The boundary to a store: where both write paths meet. Nothing else changes data.
 import type { Latin1 } from '../base/index.ts';
+import type { Standing } from '../crdt/index.ts';
 import type { CommandBatch } from '../resp/index.ts';
 
 /** Numbers that a merge reports. */
@@ -26,6 +27,16 @@ export interface Outbox {
   take(maxBytes: number): Taken | undefined | Promise<Taken | undefined>;
   /** Marks whole keys again: another site missed what was sent of them. Keys that are not held any more are left out. */
   remark(keys: readonly Latin1[]): void | Promise<void>;
+  /**
+   * Slots of which marks were dropped because they took more than the outbox may (DESIGN 6): only a comparison of these slots brings
+   * the other sites what they lack. Until then the site has something pending, whatever `pending` says. undefined: none; a store
+   * that has no such bound leaves it out. Shape: a byte a slot, 0: no.
+   */
+  readonly collapsed?: Uint8Array | undefined;
+  /** The collapsed slots, which it then forgets: the caller compares them, or gives them back by `collapse`. */
+  takeCollapsed?(): Uint8Array | undefined;
+  /** Adds collapsed slots: those of a comparison that failed. Shape: a byte a slot, 0: no. */
+  collapse?(slots: Uint8Array): void;
 }
 
 /** What was taken from an outbox. The caller tells its fate, once. */
@@ -78,12 +89,7 @@ export interface Staging {
   readonly dropped: number;
 }
 
-/** In what state a key takes part in a comparison of two sites. */
-export const SETTLED = 0;
-/** Its newest version lies within YOUNG_MS of the time of the comparison: on its way, not different. Counts in no digest. */
-export const YOUNG = 1;
-/** It shows nothing, and its expiry has fired or it may have been forgotten elsewhere (older than STABLE_MS). Counts in no digest. */
-export const DEAD = 2;
+export { DEAD, SETTLED, type Standing, YOUNG } from '../crdt/index.ts';
 
 /** One key as a comparison sees it. One object for all: read it within the visit. */
 export interface ComparedKey {
@@ -94,7 +100,7 @@ export interface ComparedKey {
   /** Fingerprint of the key and its state at `atMs` (crdt/fingerprint.ts), the same at every kind of store. Range: int32, both. */
   readonly low: number;
   readonly high: number;
-  readonly standing: typeof SETTLED | typeof YOUNG | typeof DEAD;
+  readonly standing: Standing;
   /** Makes a string: only where it is needed. */
   key(): Latin1;
 }
@@ -146,7 +152,10 @@ export interface Store extends AsyncDisposable {
   /** Visits every key held, in slices that leave the event loop free; keys changed meanwhile may come in either state, or twice. */
   compare(comparison: Comparison, visit: (key: ComparedKey) => void): Promise<void>;
   /** The whole states of keys, in this order, until about `maxBytes`; `count` keys were looked at, at least one. */
-  states(keys: readonly Latin1[], maxBytes: number): Promise<{ readonly deltas: Buffer; readonly count: number }>;
+  states(
+    keys: readonly Latin1[],
+    maxBytes: number,
+  ): Promise<{ readonly deltas: Buffer; readonly count: number }>;
   readonly notes: Notes;
   readonly staging: Staging;
   /**

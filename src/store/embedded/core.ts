@@ -23,6 +23,7 @@ import {
   TYPE_STRING,
   type Version,
 } from '../../crdt/index.ts';
+import type { Journal } from './journal.ts';
 import { COMPLEX, DELETED, FORM_MASK, FREED, type PLAIN, PLAIN_TTL } from './record.ts';
 import type { Side } from './side.ts';
 import { type Ref, SEGMENT_SHIFT, UNIT_MASK } from './slab.ts';
@@ -44,9 +45,10 @@ export interface CoreOptions {
 export class Core {
   readonly clock: Clock;
   readonly random: Random;
-  readonly origin: number;
-  readonly table: Table;
-  readonly wheel: Wheel;
+  origin: number;
+  /** Another one after `discard`. */
+  table: Table;
+  wheel: Wheel;
   readonly watches = new Watches();
   /** Units: Unix ms. */
   now: number;
@@ -54,6 +56,12 @@ export class Core {
   isInUnit = false;
   /** Called when marks appear while there were none. */
   onMark: (() => void) | undefined;
+  /** Keeps what changes; undefined: nothing is kept. */
+  journal: Journal | undefined;
+  /** What was kept is read back: entries of the wheel wait until `scheduleAll`. */
+  isReplaying = false;
+  /** Called at the end of a unit after which the marks may take noticeably more than before. */
+  onMarksGrown: (() => void) | undefined;
   /** Keys that the unit has named. */
   readonly named: Latin1[] = [];
   /** The unit's version; `unitMs` 0: not decided yet. Plain numbers for the hot path. */
@@ -64,6 +72,7 @@ export class Core {
   editRef: Ref = 0;
   readonly #touched: number[] = [];
   #marksAppeared = false;
+  #touchesGrown = false;
   #scratch = Buffer.alloc(256);
 
   constructor({ clock, random, origin }: CoreOptions) {
@@ -126,10 +135,29 @@ export class Core {
     this.unitMs = 0;
     this.isInUnit = false;
     this.edit = undefined;
+    if (this.journal !== undefined) this.journal.ended();
     if (this.named.length > 0) this.#finishNamed();
+    if (this.table.ring.hasGrown || this.#touchesGrown) this.#tellGrowth();
     if (!this.#marksAppeared) return;
     this.#marksAppeared = false;
     this.onMark?.();
+  }
+
+  #tellGrowth(): void {
+    this.table.ring.hasGrown = false;
+    this.#touchesGrown = false;
+    this.onMarksGrown?.();
+  }
+
+  /** Forgets every key and mark; who watches one hears of it. Only outside of a unit. */
+  discard(): void {
+    assert(!this.isInUnit, 'a unit is over before the data goes');
+    this.now = this.clock.now();
+    this.watches.changedAll();
+    this.edit = undefined;
+    this.shown = 0;
+    this.table = new Table(this.random);
+    this.wheel = new Wheel(this.now);
   }
 
   /**
@@ -167,7 +195,8 @@ export class Core {
   /** Marks a plain record. */
   markPlain(ref: Ref): void {
     const { table } = this;
-    if (this.named.length > 1 || this.watches.size > 0 || table.ring.live === 0) {
+    const isRare = this.named.length > 1 || this.watches.size > 0 || table.ring.live === 0;
+    if (isRare || this.journal !== undefined) {
       this.mark(ref, undefined, false);
     } else if (table.word(ref, 5) === 0) table.setWord(ref, 5, table.ring.push(ref));
   }
@@ -245,8 +274,10 @@ export class Core {
     }
     if (edited !== undefined && this.formAt(ref) === COMPLEX) {
       table.sideOf(ref).touch(edited, !isNew && wasWhole);
+      this.#touchesGrown = true;
     }
     if (this.named.length > 1 && table.ring.touch(position)) this.#touched.push(position);
+    if (this.journal !== undefined) this.journal.touch(position, edited);
     if (this.watches.size > 0) this.watches.changed(table.key(ref));
   }
 
@@ -282,6 +313,7 @@ export class Core {
 
   /** C2, for the key located last. */
   schedule(ref: Ref, at: number): void {
+    if (this.isReplaying) return;
     const { table, wheel } = this;
     const waits = table.wheelSlot(ref);
     if (waits !== 0 && wheel.dueAt(waits, this.now) <= at) return;

@@ -12,21 +12,21 @@ const HEADER_BYTES_MAX = 32;
 
 /** Deltas one after the other (grammar: crdt/codec.ts). Owns: its memory; `take` gives copies. */
 export class DeltaBuffer {
-  #memory = memoryOf(INITIAL_BYTES);
-  #bytes = this.#memory.bytes;
-  #length = 0;
+  protected memory = memoryOf(INITIAL_BYTES);
+  protected bytes = this.memory.bytes;
+  protected filled = 0;
   readonly #writer = new DeltaWriter();
 
   /** Units: bytes written so far. */
   get length(): number {
-    return this.#length;
+    return this.filled;
   }
 
   /** A copy of what was written; it is empty afterwards. */
   take(): Buffer {
-    const taken = Buffer.from(this.#bytes.subarray(0, this.#length));
-    this.#length = 0;
-    if (this.#bytes.length > 8 * INITIAL_BYTES) this.#own(memoryOf(INITIAL_BYTES));
+    const taken = Buffer.from(this.bytes.subarray(0, this.filled));
+    this.filled = 0;
+    if (this.bytes.length > 8 * INITIAL_BYTES) this.own(memoryOf(INITIAL_BYTES));
     return taken;
   }
 
@@ -38,7 +38,7 @@ export class DeltaBuffer {
     const keyBytes = isBig ? core.table.key(ref).length : head >>> KEY_SHIFT;
     const hasValue = (head & FORM_MASK) !== DELETED;
     const valueBytes = !hasValue ? 0 : isBig ? core.table.value(ref).length : core.table.word(ref, 1);
-    this.#room(HEADER_BYTES_MAX + keyBytes + valueBytes);
+    this.room(HEADER_BYTES_MAX + keyBytes + valueBytes);
     this.#header(core, ref, { keyBytes, valueBytes });
     if (isBig) this.#addBig(core, ref, hasValue);
     else {
@@ -48,10 +48,10 @@ export class DeltaBuffer {
         core.table.slab.bytes[ref >>> SEGMENT_SHIFT],
         start,
         start + size,
-        this.#memory,
-        this.#length,
+        this.memory,
+        this.filled,
       );
-      this.#length += size;
+      this.filled += size;
     }
   }
 
@@ -59,60 +59,61 @@ export class DeltaBuffer {
     const words = core.table.slab.words[ref >>> SEGMENT_SHIFT];
     const o = (ref & UNIT_MASK) << 1;
     const form = words[o] & FORM_MASK;
-    this.#bytes[this.#length++] = form; // PLAIN, PLAIN_TTL and DELETED have their numbers on the wire
-    this.#u32(keyBytes);
-    if (form !== DELETED) this.#u32(valueBytes);
-    this.#u32(words[o + 2]);
-    this.#u32(words[o + 3]);
-    this.#u32(words[o + 4]);
+    this.bytes[this.filled++] = form; // PLAIN, PLAIN_TTL and DELETED have their numbers on the wire
+    this.u32(keyBytes);
+    if (form !== DELETED) this.u32(valueBytes);
+    this.u32(words[o + 2]);
+    this.u32(words[o + 3]);
+    this.u32(words[o + 4]);
     if (form !== PLAIN_TTL) return;
-    this.#u32(words[o + 6]);
-    this.#bytes[this.#length++] = words[o + 7];
-    this.#bytes[this.#length++] = words[o + 7] >>> 8;
+    this.u32(words[o + 6]);
+    this.bytes[this.filled++] = words[o + 7];
+    this.bytes[this.filled++] = words[o + 7] >>> 8;
   }
 
-  #u32(x: number): void {
-    const bytes = this.#bytes;
-    const at = this.#length;
+  protected u32(x: number): void {
+    const bytes = this.bytes;
+    const at = this.filled;
     bytes[at] = x;
     bytes[at + 1] = x >>> 8;
     bytes[at + 2] = x >>> 16;
     bytes[at + 3] = x >>> 24;
-    this.#length = at + 4;
+    this.filled = at + 4;
   }
 
   #addBig(core: Core, ref: Ref, hasValue: boolean): void {
-    this.#raw(core.table.key(ref));
-    if (hasValue) this.#raw(core.table.value(ref));
+    this.raw(core.table.key(ref));
+    if (hasValue) this.raw(core.table.value(ref));
   }
 
   #addState(core: Core, ref: Ref, fields: DeltaFields): void {
     encodeDelta(this.#writer, core.table.key(ref), core.state(ref), fields);
     const bytes = this.#writer.take();
-    this.#room(bytes.length);
-    this.#raw(bytes);
+    this.room(bytes.length);
+    this.raw(bytes);
   }
 
-  #raw(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#length);
-    this.#length += bytes.length;
+  protected raw(bytes: Uint8Array): void {
+    this.bytes.set(bytes, this.filled);
+    this.filled += bytes.length;
   }
 
-  #room(bytes: number): void {
-    const needed = this.#length + bytes;
-    if (needed <= this.#bytes.length) return;
-    const grown = memoryOf(Math.max(needed, this.#bytes.length * 2));
-    grown.bytes.set(this.#bytes.subarray(0, this.#length));
-    this.#own(grown);
+  protected room(bytes: number): void {
+    const needed = this.filled + bytes;
+    if (needed <= this.bytes.length) return;
+    const grown = memoryOf(Math.max(needed, this.bytes.length * 2));
+    grown.bytes.set(this.bytes.subarray(0, this.filled));
+    this.own(grown);
   }
 
-  #own(memory: Memory): void {
-    this.#memory = memory;
-    this.#bytes = memory.bytes;
+  protected own(memory: Memory): void {
+    this.memory = memory;
+    this.bytes = memory.bytes;
   }
 }
 
-function memoryOf(bytes: number): Memory {
+/** Memory of at least `bytes` bytes. */
+export function memoryOf(bytes: number): Memory {
   const memory = new ArrayBuffer(Math.ceil(bytes / 4) * 4);
   return { bytes: Buffer.from(memory), words: new Int32Array(memory) };
 }

@@ -1,4 +1,5 @@
 // The outbox of the embedded store: takes marked records off the ring, as deltas of what they are by then.
+import { type Latin1, OUTBOX_BYTES_MAX, SLOTS, slotOf } from '../../base/index.ts';
 import type { DeltaFields, ValueType } from '../../crdt/index.ts';
 import type { Outbox, Taken } from '../store.ts';
 import type { Core } from './core.ts';
@@ -7,16 +8,21 @@ import { BIG, COMPLEX, FORM_MASK, KEY_SHIFT, PLAIN_TTL } from './record.ts';
 import type { Touched } from './side.ts';
 import type { Ref } from './slab.ts';
 
-/** Units: bytes, about, of a mark (its ring entry). */
+/** Units: bytes of a mark: its entry in the ring. */
 const MARK_BYTES = 5;
 
 export class EmbeddedOutbox implements Outbox {
   readonly #core: Core;
+  readonly #bytesMax: number;
   readonly #deltas = new DeltaBuffer();
   readonly #group: Ref[] = [];
+  #collapsed: Uint8Array | undefined;
 
-  constructor(core: Core) {
+  /** Units: `bytesMax` bytes of marks; beyond it the oldest are collapsed to slots. */
+  constructor(core: Core, bytesMax = OUTBOX_BYTES_MAX) {
     this.#core = core;
+    this.#bytesMax = bytesMax;
+    core.onMarksGrown = () => this.#bound();
   }
 
   get onMark(): (() => void) | undefined {
@@ -32,12 +38,34 @@ export class EmbeddedOutbox implements Outbox {
   }
 
   get pendingBytes(): number {
-    return this.#core.table.ring.length * MARK_BYTES;
+    return this.#core.table.ring.length * MARK_BYTES + this.#core.table.touchedCount.bytes;
+  }
+
+  get collapsed(): Uint8Array | undefined {
+    return this.#collapsed;
+  }
+
+  takeCollapsed(): Uint8Array | undefined {
+    const slots = this.#collapsed;
+    this.#collapsed = undefined;
+    return slots;
+  }
+
+  collapse(slots: Uint8Array): void {
+    this.#collapsed ??= new Uint8Array(SLOTS);
+    for (let slot = 0; slot < SLOTS; slot++) if (slots[slot] !== 0) this.#collapsed[slot] = 1;
   }
 
   take(maxBytes: number): Taken | undefined {
     const deltas = this.takeDeltas(maxBytes);
-    return deltas === undefined ? undefined : { origin: this.#core.origin, deltas, accepted: () => {} };
+    if (deltas === undefined) return undefined;
+    const fate = this.#core.journal?.taken(deltas);
+    return {
+      origin: this.#core.origin,
+      deltas,
+      accepted: () => fate?.accepted(),
+      failed: () => fate?.failed(),
+    };
   }
 
   /** The bytes alone. What is taken is unmarked. */
@@ -51,6 +79,18 @@ export class EmbeddedOutbox implements Outbox {
       for (let i = 0; i < group.length; i++) this.#takeRecord(group[i]);
     }
     return deltas.length === 0 ? undefined : deltas.take();
+  }
+
+  remark(keys: readonly Latin1[]): void {
+    const core = this.#core;
+    core.enter();
+    for (const key of keys) {
+      const ref = core.locate(key);
+      if (ref === 0) continue;
+      if (core.formAt(ref) === COMPLEX) core.table.sideOf(ref).touchWhole();
+      core.mark(ref, undefined, true);
+    }
+    core.leave();
   }
 
   /** Units: bytes, about, of a group's deltas; COMPLEX keys count as short. */
@@ -76,8 +116,28 @@ export class EmbeddedOutbox implements Outbox {
     }
     const side = table.sideOf(ref);
     const fields = fieldsOf(side.touched);
-    side.touched = undefined;
+    side.untouch();
     this.#deltas.add(this.#core, ref, fields);
+  }
+
+  /**
+   * Collapses the oldest marks until the rest takes no more than the bound: called as marks grow by some thousands, so it is
+   * never long. What is newer still goes its usual way.
+   */
+  #bound(): void {
+    if (this.pendingBytes <= this.#bytesMax) return;
+    const { table } = this.#core;
+    const group = this.#group;
+    const slots = this.#collapsed ?? new Uint8Array(SLOTS);
+    this.#collapsed = slots;
+    while (this.pendingBytes > this.#bytesMax && table.ring.peek(group)) {
+      table.ring.drop(group.length);
+      for (const ref of group) {
+        slots[slotOf(table.key(ref))] = 1;
+        table.setWord(ref, 5, 0);
+        if (this.#core.formAt(ref) === COMPLEX) table.sideOf(ref).untouch();
+      }
+    }
   }
 }
 

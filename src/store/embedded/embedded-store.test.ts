@@ -13,6 +13,7 @@ import {
   TYPE_OTHER,
   TYPE_STREAM,
 } from '../../crdt/index.ts';
+import type { Page } from '../store.ts';
 import { type EmbeddedStore, openEmbeddedStore } from './index.ts';
 import { ManualClock } from './testing.ts';
 
@@ -162,15 +163,17 @@ test('equal versions with different bytes: the larger bytes win on both sites, c
   expect(other.keyspace.getString('k')?.toString()).toBe('zzz');
 });
 
-test('a snapshot carries every state, while writes go on', async () => {
+test('pages carry every state, while writes go on', async () => {
   const { store } = open(1);
   const { store: copy } = open(2);
   for (let i = 0; i < 20_000; i++) set(store, `k${i}`, `v${i}`);
   for (let i = 0; i < 20; i++) store.keyspace.putField(`h${i}`, 2, 'f', 'v');
   store.keyspace.remove('k7');
   let parts = 0;
-  for await (const part of store.snapshot(10_000)) {
-    copy.merge(part);
+  for (let cursor: string | undefined = ''; cursor !== undefined; ) {
+    const page: Page = await store.page(cursor, 10_000);
+    cursor = page.next;
+    copy.merge(page.deltas);
     set(store, `new${parts}`, 'x'.repeat(parts));
     set(store, `k${parts * 50}`, 'changed and longer');
     parts++;

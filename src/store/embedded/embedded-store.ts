@@ -10,14 +10,18 @@ import {
 } from '../../base/index.ts';
 import type { KeyState } from '../../crdt/index.ts';
 import type { CommandBatch } from '../../resp/index.ts';
-import type { MergeResult, Store, StoreStats } from '../store.ts';
+import type { ComparedKey, Comparison, MergeResult, Page, Store, StoreStats } from '../store.ts';
+import { compareAll } from './comparing.ts';
 import { Core } from './core.ts';
 import { DeltaBuffer } from './delta-buffer.ts';
 import { EmbeddedOutbox } from './embedded-outbox.ts';
 import { expireDue, freeExpired, startExpiry } from './expiry.ts';
 import { EmbeddedKeyspace } from './keyspace.ts';
 import { Merging } from './merging.ts';
+import { MemoryNotes } from './notes.ts';
+import { pageOf, statesOf } from './paging.ts';
 import type { Ref } from './slab.ts';
+import { MemoryStaging } from './staging.ts';
 
 /** What an embedded store is opened with. */
 export interface EmbeddedStoreOptions {
@@ -28,28 +32,40 @@ export interface EmbeddedStoreOptions {
   readonly origin?: number;
   /** Frees expired keys by itself (default). false: only `free`, `freeExpired` and merges do, for golden cases. */
   readonly activeExpiry?: boolean;
+  /** Default: a random one. Shape: 16 hex characters. */
+  readonly id?: string;
+  /** Marks of the outbox beyond this are collapsed to slots. Units: bytes; default OUTBOX_BYTES_MAX. */
+  readonly outboxBytesMax?: number;
 }
 
 /** A `Store` whose data lies in this process. `keyspace` is what command handlers use. */
 export class EmbeddedStore implements Store {
   readonly name = 'memory';
   readonly id: string;
-  readonly origin: number;
   readonly keyspace: EmbeddedKeyspace;
   readonly outbox: EmbeddedOutbox;
-  readonly #core: Core;
+  readonly notes: MemoryNotes = new MemoryNotes();
+  readonly staging: MemoryStaging;
+  stableBeforeMs = 0;
+  onOrigin: (() => void) | undefined;
+  protected readonly core: Core;
   readonly #merging: Merging;
+  readonly #deltas = new DeltaBuffer();
   readonly #stop: () => void;
 
-  constructor({ clock, random, origin, activeExpiry }: EmbeddedStoreOptions) {
-    this.id = randomHex(random, 8);
-    this.origin = origin ?? randomOrigin(random);
-    this.#core = new Core({ clock, random, origin: this.origin });
-    this.keyspace = new EmbeddedKeyspace(this.#core);
-    this.#merging = new Merging(this.#core);
-    this.outbox = new EmbeddedOutbox(this.#core);
-    const expiry = activeExpiry === false ? undefined : startExpiry(this.#core);
+  constructor({ clock, random, origin, activeExpiry, id, outboxBytesMax }: EmbeddedStoreOptions) {
+    this.id = id ?? randomHex(random, 8);
+    this.core = new Core({ clock, random, origin: origin ?? randomOrigin(random) });
+    this.keyspace = new EmbeddedKeyspace(this.core);
+    this.#merging = new Merging(this.core);
+    this.outbox = new EmbeddedOutbox(this.core, outboxBytesMax);
+    this.staging = new MemoryStaging(clock);
+    const expiry = activeExpiry === false ? undefined : startExpiry(this.core);
     this.#stop = () => expiry?.cancel();
+  }
+
+  get origin(): number {
+    return this.core.origin;
   }
 
   isOwn(origin: number): boolean {
@@ -66,59 +82,77 @@ export class EmbeddedStore implements Store {
     return this.#merging.merge(deltas);
   }
 
-  /** Every key's whole state, tombstones included. Order: by hash; keys written meanwhile may come in either state. */
-  async *snapshot(maxBytes: number): AsyncGenerator<Buffer, void> {
-    const deltas = new DeltaBuffer();
-    let cursor = 0;
-    do {
-      const refs: Ref[] = [];
-      cursor = this.#core.table.index.scan(cursor, 64, (ref) => refs.push(ref));
-      for (const ref of refs) deltas.add(this.#core, ref, 'whole');
-      if (deltas.length >= maxBytes) yield deltas.take();
-    } while (cursor !== 0);
-    if (deltas.length > 0) yield deltas.take();
+  async page(cursor: string, maxBytes: number): Promise<Page> {
+    return pageOf(this.core, this.#deltas, { cursor, maxBytes });
+  }
+
+  compare(comparison: Comparison, visit: (key: ComparedKey) => void): Promise<void> {
+    return compareAll(this.core, { comparison, clock: this.core.clock }, visit);
+  }
+
+  async states(
+    keys: readonly Latin1[],
+    maxBytes: number,
+  ): Promise<{ readonly deltas: Buffer; readonly count: number }> {
+    return statesOf(this.core, this.#deltas, { keys, maxBytes });
+  }
+
+  renewOrigin(): void {
+    const { core } = this;
+    const before = core.origin;
+    while (core.origin === before) core.origin = randomOrigin(core.random);
+    this.onOrigin?.();
+  }
+
+  async discard(): Promise<void> {
+    this.core.discard();
+    this.notes.clear();
+    this.staging.clear();
+    this.outbox.takeCollapsed();
+    this.stableBeforeMs = 0;
+    this.renewOrigin();
   }
 
   stats(): StoreStats {
-    const { table, shown } = this.#core;
+    const { table, shown } = this.core;
     const memoryBytes = table.slab.reservedBytes + table.index.memoryBytes + table.bigBytes;
     return { keys: shown, tombstones: table.count - shown, memoryBytes };
   }
 
   /** A key's state as it is held (Owns: only to be read, until the next change); undefined: nothing is held. */
   stateOf(key: Latin1): KeyState | undefined {
-    const ref = this.#core.locate(key);
-    return ref === 0 ? undefined : this.#core.state(ref);
+    const ref = this.core.locate(key);
+    return ref === 0 ? undefined : this.core.state(ref);
   }
 
   /** Every key held, also those that show nothing. For tests and tools: it makes a string of each. */
   allKeys(): Latin1[] {
     const refs: Ref[] = [];
-    this.#core.table.index.scan(0, Number.POSITIVE_INFINITY, (ref) => refs.push(ref));
-    return refs.map((ref) => latin1Of(this.#core.table.key(ref)));
+    this.core.table.index.scan(0, Number.POSITIVE_INFINITY, (ref) => refs.push(ref));
+    return refs.map((ref) => latin1Of(this.core.table.key(ref)));
   }
 
   /** Frees what a fired expiry has ended of one key. Units: `now` Unix ms. */
   free(key: Latin1, now: number): void {
-    const ref = this.#core.locate(key);
-    this.#core.tick(now);
-    if (ref !== 0) this.#core.freeRecord(ref, now);
+    const ref = this.core.locate(key);
+    this.core.tick(now);
+    if (ref !== 0) this.core.freeRecord(ref, now);
   }
 
   /** Frees what has expired of all keys. Units: `now` Unix ms. Cost: looks at every key. */
   freeExpired(now: number): void {
-    this.#core.tick(now);
-    freeExpired(this.#core, now);
+    this.core.tick(now);
+    freeExpired(this.core, now);
   }
 
   /** One step of the expiry cycle: at most `count` due entries. Result: whether nothing due is left. */
   expireDue(now: number, count: number): boolean {
-    return expireDue(this.#core, now, count);
+    return expireDue(this.core, now, count);
   }
 
   /** Entries of the timing wheel, stale ones included. */
   get timersHeld(): number {
-    return this.#core.wheel.length;
+    return this.core.wheel.length;
   }
 
   async close(): Promise<void> {

@@ -50,17 +50,21 @@ export class Merging {
     this.#core.enter();
     const result = { changed: 0, conflicts: 0 };
     const plain = this.#plain;
+    const { journal } = this.#core;
     for (let at = 0, general = 0; at < buffer.length; ) {
+      const start = at;
+      const before = result.changed;
       if (buffer[at] === FORM_GENERAL) {
         at = endOfGeneral(buffer, at);
         this.#mergeState(this.#general[general++], result);
-        continue;
+      } else {
+        at = readPlain(buffer, at, plain);
+        if (!this.#mergePlain(buffer, result)) this.#mergeDecoded(buffer.subarray(start, at), result);
       }
-      const start = at;
-      at = readPlain(buffer, at, plain);
-      if (!this.#mergePlain(buffer, result)) this.#mergeDecoded(buffer.subarray(start, at), result);
+      if (journal !== undefined && result.changed > before) journal.merged(buffer, start, at);
     }
     this.#general = [];
+    journal?.mergeEnded();
     return result;
   }
 
@@ -129,7 +133,7 @@ export class Merging {
       const side = core.table.sideOf(stored);
       if (merged.dropped) side.view = undefined;
       followFields(side, fieldsOf(from), before);
-      if (wasPlain) side.touched = 'whole';
+      if (wasPlain) side.touchWhole();
     }
     if (core.watches.size > 0) core.watches.changed(core.table.key(stored));
   }

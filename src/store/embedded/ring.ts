@@ -26,6 +26,8 @@ export class Ring {
   #tail: number;
   /** Entries that are not holes. */
   live = 0;
+  /** Has grown by a chunk; whoever looks at it takes it back. */
+  hasGrown = false;
 
   /** `first`: the first position, for tests. */
   constructor(first = 1) {
@@ -54,6 +56,7 @@ export class Ring {
     const number = offset >>> CHUNK_BITS;
     if (number === this.#chunks.length) {
       this.#chunks.push({ refs: new Int32Array(CHUNK), flags: new Uint8Array(CHUNK) });
+      this.hasGrown = true;
     }
     const chunk = this.#chunks[number];
     chunk.refs[offset & (CHUNK - 1)] = ref;

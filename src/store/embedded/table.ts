@@ -1,5 +1,5 @@
 // The table of keys: records in the slab, found through the index, with the outbox ring's entries kept right.
-import { assert, type HashBytes, openHash, type Random } from '../../base/index.ts';
+import { assert, type HashBytes, openHash, type Random, randomHex } from '../../base/index.ts';
 import { HashIndex, homeOf, slotAfter } from './hash-index.ts';
 import { copyBytes } from './memory.ts';
 import {
@@ -16,7 +16,7 @@ import {
   unitsOf,
 } from './record.ts';
 import { Ring } from './ring.ts';
-import { Side } from './side.ts';
+import { Side, type TouchedCount } from './side.ts';
 import { type Ref, roundUnits, SEGMENT_SHIFT, Slab, UNIT_MASK } from './slab.ts';
 
 /** Records by key. After `find`, `segment` and `slot` say where the index holds the ref. */
@@ -27,6 +27,9 @@ export class Table {
   readonly hash: HashBytes;
   readonly sides: (Side | undefined)[] = [undefined];
   readonly #freeSides: number[] = [];
+  readonly touchedCount: TouchedCount = { bytes: 0 };
+  /** Random name of this table and its hash. Shape: 8 hex characters. */
+  readonly tag: string;
   /** Units: bytes in Buffers of their own. */
   bigBytes = 0;
   /** Records. */
@@ -41,6 +44,7 @@ export class Table {
 
   constructor(random: Random) {
     this.hash = openHash(random);
+    this.tag = randomHex(random, 4);
     this.segment = this.index.directory[0];
   }
 
@@ -284,11 +288,12 @@ export class Table {
 
   #newSide(): number {
     const number = this.#freeSides.pop() ?? this.sides.length;
-    this.sides[number] = new Side();
+    this.sides[number] = new Side(this.touchedCount);
     return number;
   }
 
   #dropSide(number: number): void {
+    this.sides[number]?.untouch();
     this.sides[number] = undefined;
     this.#freeSides.push(number);
   }

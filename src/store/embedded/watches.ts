@@ -43,6 +43,14 @@ export class Watches {
     for (const watch of watches) watch.changed();
   }
 
+  /** Every key has changed. */
+  changedAll(): void {
+    const all = [...this.#byKey.values()];
+    this.#byKey.clear();
+    this.nextAt = Number.POSITIVE_INFINITY;
+    for (const watches of all) for (const watch of watches) watch.changed();
+  }
+
   /** Time has reached `nextAt`: the expiry of a watched key has fired, freed or not. */
   fired(now: number): void {
     let next = Number.POSITIVE_INFINITY;

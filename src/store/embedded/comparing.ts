@@ -1,0 +1,165 @@
+// What two sites compare: slot, hash and fingerprint of every key, plain records straight from the slab, without objects.
+import { type Clock, type Latin1, latin1Of, MqkvError, sleep, slotOfBytes } from '../../base/index.ts';
+import { DEAD, Fingerprint, keyHash, type Standing, standingOf } from '../../crdt/index.ts';
+import type { ComparedKey, Comparison } from '../store.ts';
+import type { Core } from './core.ts';
+import {
+  BIG,
+  COMPLEX,
+  DELETED,
+  FORM_MASK,
+  FREED,
+  HEADER_BYTES,
+  KEY_SHIFT,
+  PLAIN_TTL,
+  TIMED,
+  TIMED_HEADER_BYTES,
+} from './record.ts';
+import { type Ref, SEGMENT_SHIFT, UNIT_MASK } from './slab.ts';
+import { stateOf } from './states.ts';
+
+/** Keys of a slice, about 1 ms; and bytes of them, so that large values make shorter ones. */
+const SLICE_KEYS = 1000;
+const SLICE_BYTES = 1024 * 1024;
+const STEP_KEYS = 50;
+const COUNTER_SPAN = 4294967296;
+
+/** The visited key: one object for all. */
+class Compared implements ComparedKey {
+  slot = 0;
+  hash = 0;
+  low = 0;
+  high = 0;
+  standing: Standing = DEAD;
+  bytes: Uint8Array = Buffer.alloc(0);
+  start = 0;
+  end = 0;
+
+  key(): Latin1 {
+    return latin1Of(this.bytes.subarray(this.start, this.end));
+  }
+}
+
+/** One comparison over one store. */
+class Comparing {
+  readonly #core: Core;
+  readonly #comparison: Comparison;
+  readonly #visit: (key: ComparedKey) => void;
+  readonly #fingerprint = new Fingerprint();
+  readonly #compared = new Compared();
+  #bytes = 0;
+
+  constructor(core: Core, comparison: Comparison, visit: (key: ComparedKey) => void) {
+    this.#core = core;
+    this.#comparison = comparison;
+    this.#visit = visit;
+  }
+
+  /** Visits keys from a place of the index on. Result: where to go on; 0: that was all. */
+  slice(from: number): number {
+    let position = from;
+    this.#bytes = 0;
+    for (let keys = 0; keys < SLICE_KEYS && this.#bytes < SLICE_BYTES; keys += STEP_KEYS) {
+      position = this.#core.table.index.scan(position, STEP_KEYS, (ref) => this.#key(ref));
+      if (position === 0) break;
+    }
+    return position;
+  }
+
+  #key(ref: Ref): void {
+    const compared = this.#compared;
+    const { slots } = this.#comparison;
+    this.#find(ref);
+    const { bytes, start, end } = compared;
+    compared.slot = slotOfBytes(bytes, start, end);
+    if (slots !== undefined && slots[compared.slot] === 0) return;
+    compared.hash = keyHash(bytes, start, end);
+    this.#print(ref);
+    const { low, high, standing } = this.#fingerprint;
+    compared.low = low;
+    compared.high = high;
+    compared.standing = standing;
+    this.#visit(compared);
+  }
+
+  /** Where the key's bytes lie. */
+  #find(ref: Ref): void {
+    const { table } = this.#core;
+    const head = table.head(ref);
+    const compared = this.#compared;
+    if ((head & BIG) !== 0) {
+      compared.bytes = table.key(ref);
+      compared.start = 0;
+      compared.end = compared.bytes.length;
+      return;
+    }
+    compared.bytes = table.slab.bytes[ref >>> SEGMENT_SHIFT];
+    compared.start = ((ref & UNIT_MASK) << 3) + (head & TIMED ? TIMED_HEADER_BYTES : HEADER_BYTES);
+    compared.end = compared.start + (head >>> KEY_SHIFT);
+  }
+
+  #print(ref: Ref): void {
+    const { table } = this.#core;
+    const { atMs } = this.#comparison;
+    const form = table.head(ref) & FORM_MASK;
+    const isEnded = (form === PLAIN_TTL || form === FREED) && table.at(ref) <= atMs;
+    if (isEnded) return this.#fingerprint.takeDead();
+    if (form === COMPLEX || form === FREED) return this.#printState(ref);
+    const newestMs = (table.word(ref, 2) >>> 0) + (table.word(ref, 3) & 0xffff) * COUNTER_SPAN;
+    const standing = standingOf(newestMs, atMs, form !== DELETED);
+    if (standing === DEAD) this.#fingerprint.takeDead();
+    else this.#printPlain(ref, standing);
+  }
+
+  #printState(ref: Ref): void {
+    const { table } = this.#core;
+    const { bytes, start, end } = this.#compared;
+    const state = stateOf(table, ref);
+    this.#fingerprint.of(bytes.subarray(start, end), state, this.#comparison.atMs);
+    for (const fields of state.registers.values()) this.#bytes += fields.size * 64;
+  }
+
+  /** The grammar is that of crdt/fingerprint.ts. */
+  #printPlain(ref: Ref, standing: Standing): void {
+    const { table } = this.#core;
+    const { lanes } = this.#fingerprint;
+    const { bytes, start, end } = this.#compared;
+    const words = table.slab.words[ref >>> SEGMENT_SHIFT];
+    const o = (ref & UNIT_MASK) << 1;
+    const form = words[o] & FORM_MASK;
+    const big = (words[o] & BIG) !== 0 && form !== DELETED ? table.value(ref) : undefined;
+    const valueBytes = form === DELETED ? 0 : (big?.length ?? words[o + 1]);
+    lanes.begin(form);
+    lanes.word(end - start);
+    if (form !== DELETED) lanes.word(valueBytes);
+    lanes.word(words[o + 2]);
+    lanes.word(words[o + 3]);
+    lanes.word(words[o + 4]);
+    if (form === PLAIN_TTL) {
+      lanes.word(words[o + 6]);
+      lanes.word(words[o + 7] & 0xffff);
+    }
+    if ((words[o] & BIG) === 0) lanes.words(words, start >> 2, end - start + valueBytes);
+    else {
+      lanes.bytes(bytes, start, end);
+      if (big !== undefined) lanes.bytes(big, 0, big.length);
+    }
+    this.#bytes += end - start + valueBytes;
+    this.#fingerprint.take(standing);
+  }
+}
+
+/** Visits every key held in slices, between which the loop is free. Errors: MqkvError `DISCARDED`. */
+export async function compareAll(
+  core: Core,
+  { comparison, clock }: { readonly comparison: Comparison; readonly clock: Clock },
+  visit: (key: ComparedKey) => void,
+): Promise<void> {
+  const comparing = new Comparing(core, comparison, visit);
+  const { table } = core;
+  for (let position = comparing.slice(0); position !== 0; position = comparing.slice(position)) {
+    await sleep(clock, 0);
+    if (core.table !== table)
+      throw new MqkvError('DISCARDED', 'the data was discarded while it was compared');
+  }
+}
