@@ -96,10 +96,8 @@ class Bridge implements Network {
     const [hub, port] = [this.hub.namespace, `port${index}`];
     await system('ip', 'netns', 'add', namespace);
     await system('ip', '-n', namespace, 'link', 'set', 'lo', 'up');
-    await system(
-      'ip',
-      ...['-n', hub, 'link', 'add', port, 'type', 'veth', 'peer', 'name', 'wan', 'netns', namespace],
-    );
+    const pair = ['-n', hub, 'link', 'add', port, 'type', 'veth', 'peer', 'name', 'wan', 'netns', namespace];
+    await system('ip', ...pair);
     await system('ip', '-n', hub, 'link', 'set', port, 'master', 'bridge', 'up');
     await system('ip', '-n', namespace, 'addr', 'add', `${address}/24`, 'dev', 'wan');
     await system('ip', '-n', namespace, 'link', 'set', 'wan', 'up');

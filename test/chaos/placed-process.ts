@@ -10,8 +10,6 @@ export interface PlacedSpec {
   readonly args: readonly string[];
   /** File that its output is added to. */
   readonly logFile: string;
-  /** Before each start. */
-  readonly prepare?: () => void;
 }
 
 const living = new Set<ChildProcess>();
@@ -37,8 +35,7 @@ export class PlacedProcess {
   /** Starts it; it may take a while until it serves. */
   start(): void {
     if (this.#child !== undefined) return;
-    const { namespace, command, args, logFile, prepare } = this.#spec;
-    prepare?.();
+    const { namespace, command, args, logFile } = this.#spec;
     const child = spawn('ip', ['netns', 'exec', namespace, command, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });

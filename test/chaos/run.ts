@@ -48,7 +48,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
 
 /** Ended from outside, the world goes too. Result: takes the arming back. */
 function armSignals(world: World): () => void {
-  const end = (): void => void world[Symbol.asyncDispose]().finally(() => process.exit(130));
+  const end = (): void => void world.close().finally(() => process.exit(130));
   process.once('SIGINT', end).once('SIGTERM', end);
   return () => void process.off('SIGINT', end).off('SIGTERM', end);
 }

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findBroker } from '../brokers/index.ts';
+import { flagsOf } from '../brokers/redis-flags.ts';
 import { mountSmallDisk, type Place } from './network.ts';
 import { PlacedProcess } from './placed-process.ts';
 
@@ -56,7 +57,7 @@ export class ChaosSite {
   /** How many faults of the network now keep it from others. */
   apart = 0;
   /** Units: Unix ms; when the last trouble ended. */
-  wellSinceMs = Date.now();
+  wellSinceMs = 0;
   /** Units: Unix ms; since when the store's disk has been full; undefined: it is not. */
   fullSinceMs: number | undefined;
   readonly #options: SiteOptions;
@@ -143,12 +144,17 @@ export class ChaosSite {
       queue === 'nsq'
         ? `nsq://${place.address}:4150?lookupd=http://${lookupd}`
         : `peers://${others.join(',')}`;
-    return [
-      ...['serve', '--site', this.name, '--store', this.#storeUrl(), '--queue', url],
-      ...['--listen', `unix:${this.socket}`, '--listen', `${place.address}:${SITE_PORT}`],
-      ...['--advertise', `${place.address}:${SITE_PORT}`, '--admin', 'off'],
-      ...['--password-file', join(folder, 'password'), '--secret-file', join(folder, 'secret')],
-    ];
+    const address = `${place.address}:${SITE_PORT}`;
+    const flags = {
+      site: this.name,
+      store: this.#storeUrl(),
+      queue: url,
+      advertise: address,
+      admin: 'off',
+      'password-file': join(folder, 'password'),
+      'secret-file': join(folder, 'secret'),
+    };
+    return ['serve', ...flagsOf(flags), '--listen', `unix:${this.socket}`, '--listen', address];
   }
 
   #storeUrl(): string {
@@ -159,11 +165,15 @@ export class ChaosSite {
 
   /** It keeps what it acknowledged. */
   #redisFlags(): readonly string[] {
-    const dir = this.storeFolder;
-    return [
-      ...['--port', String(REDIS_PORT), '--bind', '127.0.0.1', '--dir', dir, '--save', ''],
-      ...['--appendonly', 'yes', '--appendfsync', 'always', '--loglevel', 'warning'],
-    ];
+    return flagsOf({
+      port: REDIS_PORT,
+      bind: '127.0.0.1',
+      dir: this.storeFolder,
+      save: '',
+      appendonly: 'yes',
+      appendfsync: 'always',
+      loglevel: 'warning',
+    });
   }
 
   #nsqdFlags(): readonly string[] {
@@ -176,7 +186,10 @@ export class ChaosSite {
       `-broadcast-address=${address}`,
       `-data-path=${this.brokerFolder}`,
       `-lookupd-tcp-address=${lookupdTcp}`,
-      ...['-mem-queue-size=0', '-sync-timeout=1s', '-max-bytes-per-file=4194304', '-log-level=warn'],
+      '-mem-queue-size=0',
+      '-sync-timeout=1s',
+      '-max-bytes-per-file=4194304',
+      '-log-level=warn',
     ];
   }
 }

@@ -10,10 +10,10 @@ const TIMEOUT_MS = 6_000;
 /** Units: ms that a site may take to serve again after a trouble. */
 const RECOVERY_MS = 20_000;
 /** Units: ms between pipelines of one client. */
-const PAUSE_MS = 15;
+const PAUSE_MS = 30;
 const CLIENTS_PER_SITE = 2;
 /** Elements of one read. */
-const READ_BATCH = 40;
+const READ_BATCH = 25;
 
 /** Clients at every site. */
 export interface Workload {

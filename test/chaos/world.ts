@@ -13,6 +13,7 @@ export interface World extends AsyncDisposable {
   /** undefined: no NSQ. */
   readonly lookupd: PlacedProcess | undefined;
   readonly queue: QueueKind;
+  close(): Promise<void>;
 }
 
 export interface WorldOptions {
@@ -41,7 +42,7 @@ export async function openWorld({ stores, queue }: WorldOptions): Promise<World>
     });
     for (const site of sites) await site.open();
     await eachKnowsAll(sites);
-    return { network, sites, lookupd, queue, [Symbol.asyncDispose]: close };
+    return { network, sites, lookupd, queue, close, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
     throw error;
