@@ -1,4 +1,5 @@
-// `npm run --silent sim -- --seed N --minutes M [--seeds COUNT] [--store embedded|file|redis|mixed]`: simulated worlds; the same
+// `npm run --silent sim -- --seed N --minutes M [--seeds COUNT] [--store embedded|file|redis|mixed]
+// [--faults KIND,KIND]`: simulated worlds; the same
 // seed prints the same bytes. Exit status 1 if a guarantee did not hold, 2 if it cannot be run.
 import { parseArgs } from 'node:util';
 import { messageOf } from '../src/base/index.ts';
@@ -14,12 +15,14 @@ async function main(): Promise<boolean> {
       seeds: { type: 'string', default: '1' },
       store: { type: 'string', default: 'embedded' },
       trace: { type: 'boolean', default: false },
+      faults: { type: 'string' },
     },
   });
   const [first, count, minutes] = [values.seed, values.seeds, values.minutes].map(Number);
   if (first === undefined || !Number.isSafeInteger(first) || !count || !minutes)
     throw new Error('a number is expected');
   const stores = storesOf(values.store);
+  const only = values.faults?.split(',');
   const totals = new Totals();
   const isOne = count === 1;
   for (let seed = first; seed < first + count; seed++) {
@@ -29,6 +32,8 @@ async function main(): Promise<boolean> {
       durationMs: minutes * 60_000,
       stores,
       totals,
+      change: (plan) =>
+        only === undefined ? plan : { ...plan, faults: plan.faults.filter((kind) => only.includes(kind)) },
       ...(trace === undefined ? {} : { trace }),
     });
     if (violation !== undefined)

@@ -221,6 +221,7 @@ export class Faults {
     const most = Math.min(600_000, horizonMs / 8);
     const by = pick(this.#random, [3, 300, 5_000, 60_000, 600_000]) * (below(this.#random, 2) === 0 ? 1 : -1);
     host.clock.skewMs = Math.max(-most, Math.min(most, host.clock.skewMs + by));
+    this.#world.skewMsMax = Math.max(this.#world.skewMsMax, host.clock.skewMs);
     return true;
   }
 

@@ -123,6 +123,7 @@ class Simulation {
     if (this.#asked() - asked > REST_REQUESTS_MAX * this.#world.hosts.length)
       throw new Violation(`${this.#asked() - asked} requests between equal sites within ${REST_MS} ms`);
     this.#checks.all();
+    this.#checks.bounds();
   }
 
   #asked(): number {

@@ -40,6 +40,8 @@ export class World {
   readonly logger: Logger;
   /** Some site was away for longer than the horizon, or a clock was off by as much: what was deleted may have come back (DESIGN 3). */
   mayResurrect = false;
+  /** Units: ms that a clock was ahead of the world at most: up to then things may have expired somewhere. */
+  skewMsMax = 0;
   /** The first failure of anything that runs by itself. */
   failure: unknown;
   readonly #random: Random;
@@ -64,6 +66,11 @@ export class World {
   /** Units: ms since the beginning. */
   get elapsedMs(): number {
     return this.scheduler.nowMs - START_MS;
+  }
+
+  /** Units: Unix ms that no clock has shown yet. */
+  get latestMs(): number {
+    return this.scheduler.nowMs + this.skewMsMax + 1;
   }
 
   addHost(site: string, isRival = false): Host {
