@@ -23,10 +23,18 @@ async function withoutAnomalies(options: Omit<ChaosOptions, 'seed'>): Promise<vo
 
 describe.skipIf(skip !== undefined)(`real faults${skip === undefined ? '' : ` (skipped: ${skip})`}`, () => {
   test('three kinds of stores over NSQ: nothing acknowledged is lost, all sites end alike (G1, G2, G5)', async () => {
-    await withoutAnomalies({ seconds: 30, stores: ['memory', 'file', 'redis'], queue: 'nsq' });
+    await withoutAnomalies({
+      plan: { kind: 'faults', seconds: 30 },
+      stores: ['memory', 'file', 'redis'],
+      queue: 'nsq',
+    });
   }, 300_000);
 
   test('the same over peer links', async () => {
-    await withoutAnomalies({ seconds: 15, stores: ['memory', 'file', 'memory'], queue: 'peers' });
+    await withoutAnomalies({
+      plan: { kind: 'faults', seconds: 15 },
+      stores: ['memory', 'file', 'memory'],
+      queue: 'peers',
+    });
   }, 300_000);
 });

@@ -41,7 +41,7 @@ if (reason !== undefined) {
   const isLoud = process.argv.includes('--verbose');
   const report = await runChaos({
     seed,
-    seconds,
+    plan: { kind: 'faults', seconds },
     stores,
     queue,
     tell: (line) => {

@@ -10,16 +10,20 @@ const PREFIX = 'mqkv-chaos-';
 
 /** One site's place in the network. */
 export interface Place {
-  /** Name of its namespace. */
-  readonly namespace: string;
-  /** Its address on the bridge. */
+  /** Name of its namespace; undefined: none, everything lies on loopback. */
+  readonly namespace: string | undefined;
+  /** Its address on the bridge, or on loopback. */
   readonly address: string;
 }
 
-/** The sites' network. */
-export interface Network {
+/** Where sites and what they share lie. */
+export interface Places {
   readonly hub: Place;
   readonly places: readonly Place[];
+}
+
+/** The sites' network. */
+export interface Network extends Places {
   /** Takes the carrier of a site's link away; the site's own addresses stay. */
   cut(index: number): Promise<void>;
   mend(index: number): Promise<void>;
@@ -55,10 +59,25 @@ export async function missingForNetwork(): Promise<string | undefined> {
   }
 }
 
+/** Sites on loopback addresses of this process, without a network that could be cut; needs no rights. */
+export function loopbackPlaces(count: number): Places {
+  const { pid } = process;
+  const place = (host: number): Place => ({
+    namespace: undefined,
+    address: `127.${16 + ((pid >> 8) % 200)}.${pid % 256}.${host}`,
+  });
+  return { hub: place(1), places: Array.from({ length: count }, (_, i) => place(11 + i)) };
+}
+
+/** A place with a namespace of its own. */
+interface Room extends Place {
+  readonly namespace: string;
+}
+
 /** Opens a network of `count` sites. */
 export async function openNetwork(count: number): Promise<Network> {
   const name = (suffix: string): string => `${PREFIX}${process.pid}-${suffix}`;
-  const hub: Place = { namespace: name('hub'), address: '10.77.0.1' };
+  const hub: Room = { namespace: name('hub'), address: '10.77.0.1' };
   const places = Array.from({ length: count }, (_, i) => ({
     namespace: name(`s${i}`),
     address: `10.77.0.${11 + i}`,
@@ -74,10 +93,10 @@ export async function openNetwork(count: number): Promise<Network> {
 }
 
 class Bridge implements Network {
-  readonly hub: Place;
-  readonly places: readonly Place[];
+  readonly hub: Room;
+  readonly places: readonly Room[];
 
-  constructor(hub: Place, places: readonly Place[]) {
+  constructor(hub: Room, places: readonly Room[]) {
     this.hub = hub;
     this.places = places;
   }
@@ -92,7 +111,7 @@ class Bridge implements Network {
     for (const [i, place] of this.places.entries()) await this.#attach(i, place);
   }
 
-  async #attach(index: number, { namespace, address }: Place): Promise<void> {
+  async #attach(index: number, { namespace, address }: Room): Promise<void> {
     const [hub, port] = [this.hub.namespace, `port${index}`];
     await system('ip', 'netns', 'add', namespace);
     await system('ip', '-n', namespace, 'link', 'set', 'lo', 'up');
@@ -134,7 +153,7 @@ class Bridge implements Network {
     await system('tc', '-n', this.#place(index).namespace, 'qdisc', 'del', 'dev', 'wan', 'root');
   }
 
-  #place(index: number): Place {
+  #place(index: number): Room {
     const place = this.places[index];
     if (place === undefined) throw new Error(`no site ${index}`);
     return place;

@@ -5,7 +5,8 @@ import { appendFileSync } from 'node:fs';
 
 /** What to run, and where. */
 export interface PlacedSpec {
-  readonly namespace: string;
+  /** undefined: in none. */
+  readonly namespace: string | undefined;
   readonly command: string;
   readonly args: readonly string[];
   /** File that its output is added to. */
@@ -36,7 +37,9 @@ export class PlacedProcess {
   start(): void {
     if (this.#child !== undefined) return;
     const { namespace, command, args, logFile } = this.#spec;
-    const child = spawn('ip', ['netns', 'exec', namespace, command, ...args], {
+    const entering = namespace === undefined ? [] : ['ip', 'netns', 'exec', namespace];
+    const [first = '', ...rest] = [...entering, command, ...args];
+    const child = spawn(first, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const keep = (chunk: Buffer): void => appendFileSync(logFile, chunk);

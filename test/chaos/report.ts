@@ -8,7 +8,7 @@ export function reportText({ options, history, faults, convergedMs, keys, checke
   const { outcomes, commands, refusals, anomalies } = history;
   const total = outcomes.ok + outcomes.refused + outcomes.unknown;
   const lines = [
-    `chaos: seed ${options.seed}, ${options.seconds} s, ${options.queue}, sites ${options.stores.join(' ')}`,
+    `chaos: seed ${options.seed}, ${planText(options)}, ${options.queue}, sites ${options.stores.join(' ')}`,
     `operations: ${total} (${outcomes.ok} ok, ${outcomes.refused} refused, ${outcomes.unknown} unknown)`,
     `  by command: ${listOf(commands)}`,
     `  not ok: ${listOf(refusals)}`,
@@ -23,6 +23,10 @@ export function reportText({ options, history, faults, convergedMs, keys, checke
     lines.push(`  ${kind}: ${about}`, ...story.map((line) => `      ${line}`));
   if (anomalies.length > SHOWN_MAX) lines.push(`  and ${anomalies.length - SHOWN_MAX} more`);
   return lines.join('\n');
+}
+
+function planText({ plan }: ChaosReport['options']): string {
+  return plan.kind === 'faults' ? `${plan.seconds} s of faults` : `each process killed ${plan.rounds} times`;
 }
 
 function sorted(counts: ReadonlyMap<string, number>): [string, number][] {

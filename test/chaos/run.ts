@@ -12,8 +12,10 @@ import { openWorld, type World } from './world.ts';
 
 export interface ChaosOptions {
   readonly seed: number;
-  /** Units: seconds of faults. */
-  readonly seconds: number;
+  /** Faults by chance for so many seconds, in a network of their own; or on loopback every process killed so many times. */
+  readonly plan:
+    | { readonly kind: 'faults'; readonly seconds: number }
+    | { readonly kind: 'kills'; readonly rounds: number };
   readonly stores: readonly StoreKind[];
   readonly queue: QueueKind;
   /** Hears of each fault as it comes and goes. */
@@ -37,7 +39,8 @@ const TTL_MAX_MS = 5_500;
 
 /** Runs it. Errors: Error when the world cannot be made; anomalies are in the report. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  await using world = await openWorld(options);
+  const { stores, queue, plan } = options;
+  await using world = await openWorld({ stores, queue, isApart: plan.kind === 'faults' });
   const unarmed = armSignals(world);
   try {
     return await run(options, world);
@@ -57,10 +60,8 @@ async function run(options: ChaosOptions, world: World): Promise<ChaosReport> {
   const history = new History();
   const workload = startWorkload(world, history, options.seed);
   const nemesis = new Nemesis(world, seededRandom(options.seed), options.tell ?? (() => {}));
-  const running = nemesis.run();
-  await pause(options.seconds * 1_000);
-  await nemesis.stop();
-  await running;
+  const { plan } = options;
+  await (plan.kind === 'faults' ? nemesis.runFor(plan.seconds) : nemesis.killEach(plan.rounds));
   // Writes go on for a moment in the healed world.
   await pause(2_000);
   await workload.stop();

@@ -90,12 +90,17 @@ export class ChaosSite {
     return this.kind === 'redis' || this.kind === 'file-always';
   }
 
+  get processes(): readonly PlacedProcess[] {
+    return [this.mqkv, this.redis, this.nsqd].filter((one) => one !== undefined);
+  }
+
   /** Folders, disks, then the processes. */
   async open(): Promise<void> {
     for (const folder of [this.folder, this.brokerFolder, this.storeFolder])
       mkdirSync(folder, { recursive: true });
-    if (this.nsqd !== undefined) await mountSmallDisk(this.brokerFolder, DISK_MIB);
-    if (this.kind.startsWith('file')) await mountSmallDisk(this.storeFolder, DISK_MIB);
+    const canMount = this.#options.place.namespace !== undefined;
+    if (canMount && this.nsqd !== undefined) await mountSmallDisk(this.brokerFolder, DISK_MIB);
+    if (canMount && this.kind.startsWith('file')) await mountSmallDisk(this.storeFolder, DISK_MIB);
     this.redis?.start();
     this.nsqd?.start();
     this.mqkv.start();
@@ -158,7 +163,7 @@ export class ChaosSite {
   }
 
   #storeUrl(): string {
-    if (this.kind === 'redis') return `redis://127.0.0.1:${REDIS_PORT}`;
+    if (this.kind === 'redis') return `redis://${this.#options.place.address}:${REDIS_PORT}`;
     if (this.kind === 'file') return `file:${this.storeFolder}`;
     return this.kind === 'file-always' ? `file:${this.storeFolder}?fsync=always` : 'memory:';
   }
@@ -167,7 +172,8 @@ export class ChaosSite {
   #redisFlags(): readonly string[] {
     return flagsOf({
       port: REDIS_PORT,
-      bind: '127.0.0.1',
+      bind: this.#options.place.address,
+      'protected-mode': 'no',
       dir: this.storeFolder,
       save: '',
       appendonly: 'yes',

@@ -3,12 +3,21 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, findBroker } from '../brokers/index.ts';
 import { openClient } from './client.ts';
-import { type Network, openNetwork, removeRunFolder, removeStale, runFolder } from './network.ts';
+import {
+  loopbackPlaces,
+  type Network,
+  openNetwork,
+  type Place,
+  removeRunFolder,
+  removeStale,
+  runFolder,
+} from './network.ts';
 import { PlacedProcess } from './placed-process.ts';
 import { ChaosSite, type QueueKind, type StoreKind } from './site.ts';
 
 export interface World extends AsyncDisposable {
-  readonly network: Network;
+  /** undefined: everything lies on loopback. */
+  readonly network: Network | undefined;
   readonly sites: readonly ChaosSite[];
   /** undefined: no NSQ. */
   readonly lookupd: PlacedProcess | undefined;
@@ -19,27 +28,33 @@ export interface World extends AsyncDisposable {
 export interface WorldOptions {
   readonly stores: readonly StoreKind[];
   readonly queue: QueueKind;
+  /** Whether it gets a network of its own; else it lies on loopback. */
+  readonly isApart: boolean;
 }
 
 /** Opens it; resolves once every site serves and knows all others. Errors: Error naming the site, with the end of its log. */
-export async function openWorld({ stores, queue }: WorldOptions): Promise<World> {
+export async function openWorld({ stores, queue, isApart }: WorldOptions): Promise<World> {
   await removeStale();
   const folder = runFolder();
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'password'), 'chaos\n');
   writeFileSync(join(folder, 'secret'), '0123456789abcdef\n');
-  const network = await openNetwork(stores.length);
+  const network = isApart ? await openNetwork(stores.length) : undefined;
+  const { places, hub } = network ?? loopbackPlaces(stores.length);
+  const processes: PlacedProcess[] = [];
   const close = async (): Promise<void> => {
-    await network.close();
+    await Promise.all(processes.map((one) => one.kill()));
+    await network?.close();
     await removeRunFolder();
   };
   try {
-    const lookupd = queue === 'nsq' ? startLookupd(network, folder) : undefined;
-    const { places, hub } = network;
+    const lookupd = queue === 'nsq' ? startLookupd(hub, folder) : undefined;
     const sites = places.map((place, index) => {
       const kind = stores[index] ?? 'memory';
       return new ChaosSite({ index, kind, queue, place, places, folder, lookupd: `${hub.address}:4161` });
     });
+    for (const site of sites) processes.push(...site.processes);
+    if (lookupd !== undefined) processes.push(lookupd);
     for (const site of sites) await site.open();
     await eachKnowsAll(sites);
     return { network, sites, lookupd, queue, close, [Symbol.asyncDispose]: close };
@@ -49,7 +64,7 @@ export async function openWorld({ stores, queue }: WorldOptions): Promise<World>
   }
 }
 
-function startLookupd({ hub }: Network, folder: string): PlacedProcess {
+function startLookupd(hub: Place, folder: string): PlacedProcess {
   const lookupd = new PlacedProcess({
     namespace: hub.namespace,
     command: findBroker('nsqlookupd') ?? 'nsqlookupd',
@@ -79,4 +94,19 @@ async function eachKnowsAll(sites: readonly ChaosSite[]): Promise<void> {
       60_000,
     );
   }
+}
+
+/** Resolves when every site answers reads. */
+export async function eachServes({ sites }: World): Promise<void> {
+  for (const { name, socket } of sites)
+    await eventually(
+      `${name} serves`,
+      async () => {
+        const client = await openClient(socket).catch(() => undefined);
+        const [outcome] = (await client?.pipeline([['GET', 'any']], 2_000)) ?? [];
+        client?.close();
+        return outcome?.kind === 'ok';
+      },
+      60_000,
+    );
 }
