@@ -1,5 +1,6 @@
 // The checkers after healing: all sites equal, nothing lost, nothing invented, nothing dead alive, sums exact, work at an end.
 import { STABLE_MS } from '../../src/base/index.ts';
+import { SETTLED } from '../../src/store/index.ts';
 import { type Fact, join, viewOf } from '../../test/model/definition.ts';
 import { commonText, textOfView, viewText } from './held.ts';
 import { nameOf } from './ledger.ts';
@@ -34,6 +35,24 @@ export class Checks {
       return `${key} differs at ${atMs}\n${sites[0]?.name}: ${texts[0]}\n${sites[other]?.name}: ${texts[other]}`;
     }
     return undefined;
+  }
+
+  /** G2 once more, by the stores' own fingerprints: those that count are the same everywhere. Errors: Violation. */
+  async fingerprints(): Promise<void> {
+    const sites = this.#world.running();
+    const atMs = this.#nowMs(sites);
+    const seen = new Map<string, string>();
+    for (const { under, name } of sites) {
+      await under.store.compare({ atMs }, (key) => {
+        if (key.standing !== SETTLED) return;
+        const print = `${key.slot} ${key.hash} ${key.low} ${key.high}`;
+        const first = seen.get(key.key()) ?? print;
+        seen.set(key.key(), first);
+        this.#world.totals.check('fingerprint');
+        if (first !== print)
+          throw new Violation(`G2: fingerprint of ${key.key()} at ${name}: ${print}, elsewhere ${first}`);
+      });
+    }
   }
 
   /** Errors: Violation. */

@@ -3,7 +3,8 @@ import { below, type Random } from '../../src/base/index.ts';
 import type { Broker } from '../world/broker.ts';
 import { pick } from './commands.ts';
 import type { FaultKind } from './plan.ts';
-import type { Host, World } from './world.ts';
+import type { Host } from './host.ts';
+import type { World } from './world.ts';
 
 /** Units: ms. */
 const HOUR_MS = 3_600_000;
@@ -40,7 +41,10 @@ export class Faults {
       Object.assign(broker.faults, { lost: 0, doubled: 0, late: 0, slowMs: 0, isFull: false });
       if (!broker.isUp) broker.start();
     }
-    for (const host of hosts) this.#mend(host);
+    for (const host of hosts) {
+      if (host.disk !== undefined) host.disk.isFull = false;
+      this.#mend(host);
+    }
   }
 
   #mend(host: Host): void {
@@ -78,9 +82,11 @@ export class Faults {
     return pick(this.#random, this.#world.brokers);
   }
 
-  /** A host that runs; undefined: none. */
-  #host(): Host | undefined {
-    const running = this.#world.hosts.filter(({ process, isRival }) => process !== undefined && !isRival);
+  /** A host that runs; undefined: none. `keeps`: one that keeps its data. */
+  #host(keeps = false): Host | undefined {
+    const running = this.#world.hosts.filter(
+      ({ process, isRival, disk }) => process !== undefined && !isRival && (disk !== undefined || !keeps),
+    );
     return running.length === 0 ? undefined : pick(this.#random, running);
   }
 
@@ -193,6 +199,48 @@ export class Faults {
     if (host === undefined) return false;
     this.#world.kill(host);
     this.#restart(host);
+    return true;
+  }
+
+  /** Power is lost: what was not synced is gone or spoilt. */
+  'power lost'(): boolean {
+    const host = this.#host(true);
+    if (host === undefined) return false;
+    this.#world.kill(host, true);
+    this.#restart(host);
+    return true;
+  }
+
+  'disk full'(): boolean {
+    const host = this.#host(true);
+    const disk = host?.disk;
+    if (host === undefined || disk === undefined) return false;
+    if (!disk.isFull) host.fullSinceMs = this.#world.scheduler.nowMs;
+    disk.isFull = true;
+    const { scheduler } = this.#world;
+    this.#for(this.#lastMs(), () => {
+      disk.isFull = false;
+      host.fullUntilMs = scheduler.nowMs;
+    });
+    return true;
+  }
+
+  /** The folder is copied; later the site starts with that copy, on files that are new (a backup) or look untouched (a machine's image). */
+  'set back'(): boolean {
+    const host = this.#host(true);
+    const disk = host?.disk;
+    if (host === undefined || disk === undefined) return false;
+    const copy = disk.copy();
+    this.#for(this.#lastMs(), () => {
+      const isSame = below(this.#random, 2) === 0;
+      if (host.process === undefined) return;
+      this.#world.kill(host);
+      disk.restore(copy, isSame);
+      host.keptUntilMs = 0;
+      this.#world.totals.fault(isSame ? 'image restored' : 'backup restored');
+      if (isSame) this.#world.mayMiscount = true;
+      this.#restart(host);
+    });
     return true;
   }
 

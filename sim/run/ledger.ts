@@ -15,6 +15,8 @@ export interface Keeper {
 export interface Entry {
   readonly key: Latin1;
   readonly facts: readonly Fact[];
+  /** Units: ms of the world. */
+  readonly madeAtMs: number;
   /** The store that answers for it. */
   keeper: Keeper;
   /** false: every store that had it has lost it. */
@@ -34,12 +36,23 @@ export class Ledger {
     return this.#entries.get(key) ?? [];
   }
 
-  record(key: Latin1, facts: readonly Fact[], keeper: Keeper): Entry {
-    const entry: Entry = { key, facts, keeper, mustSurvive: true };
+  record(key: Latin1, made: Pick<Entry, 'facts' | 'madeAtMs' | 'keeper'>): Entry {
+    const entry: Entry = { key, ...made, mustSurvive: true };
     const list = this.#entries.get(key);
     if (list === undefined) this.#entries.set(key, [entry]);
     else list.push(entry);
     return entry;
+  }
+
+  /** What a store that has come back answers for and does not hold, from before a time. Units: `untilMs` ms of the world. */
+  missing(keeper: Keeper, untilMs: number): Entry | undefined {
+    for (const list of this.#entries.values()) {
+      for (const entry of list) {
+        const isIts = entry.keeper === keeper && entry.mustSurvive && entry.madeAtMs < untilMs;
+        if (isIts && !covers(keeper, entry)) return entry;
+      }
+    }
+    return undefined;
   }
 
   /** A store has lost some or all of what it held; `others` (itself as it is now among them) may have kept it. */

@@ -25,6 +25,9 @@ export const FAULTS = [
   'wiped',
   'same name',
   'apart',
+  'power lost',
+  'disk full',
+  'set back',
 ] as const;
 export type FaultKind = (typeof FAULTS)[number];
 

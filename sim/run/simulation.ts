@@ -124,6 +124,14 @@ class Simulation {
       throw new Violation(`${this.#asked() - asked} requests between equal sites within ${REST_MS} ms`);
     this.#checks.all();
     this.#checks.bounds();
+    const compared = { isDone: false };
+    this.#world.watch(
+      this.#checks.fingerprints().then(() => {
+        compared.isDone = true;
+      }),
+    );
+    await this.#pass(1_000);
+    if (!compared.isDone) throw new Violation('a comparison does not end');
   }
 
   #asked(): number {

@@ -34,12 +34,16 @@ export interface ProcessOptions {
   readonly logger: Logger;
   readonly horizonMs: number;
   readonly maxMessageBytes: number;
-  readonly openStore: (options: {
-    readonly clock: ProcessLoop;
-    readonly random: Random;
-    readonly logger: Logger;
-    readonly horizonMs: number;
-  }) => StoreUnderTest | Promise<StoreUnderTest>;
+  readonly openStore: (options: StoreOptions) => StoreUnderTest | Promise<StoreUnderTest>;
+  /** Who answers for what is written here; absent: this process, whose store ends with it. */
+  readonly keeper: Keeper | undefined;
+}
+
+export interface StoreOptions {
+  readonly clock: ProcessLoop;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly horizonMs: number;
 }
 
 /** A running process. */
@@ -48,12 +52,14 @@ export class SiteProcess implements Keeper {
   readonly loop: ProcessLoop;
   readonly under: StoreUnderTest;
   readonly replication: Replication;
+  readonly keeper: Keeper;
   readonly #queue: SimQueue;
   readonly #port: SimPeerPort | undefined;
 
   private constructor(options: ProcessOptions, opened: Opened) {
     this.name = options.node;
     this.loop = options.loop;
+    this.keeper = options.keeper ?? this;
     this.under = opened.under;
     this.replication = opened.replication;
     this.#queue = opened.queue;

@@ -98,7 +98,12 @@ export class Workload {
     const after = factsOf(process, keys);
     const entries = keys.map((key) => {
       const [old, held] = [before.get(key) ?? [], after.get(key) ?? []];
-      return this.#world.ledger.record(key, changesOf(old, held), process);
+      const madeAtMs = this.#world.scheduler.nowMs;
+      return this.#world.ledger.record(key, {
+        facts: changesOf(old, held),
+        madeAtMs,
+        keeper: process.keeper,
+      });
     });
     return { before, after, replies, entries };
   }

@@ -1,30 +1,31 @@
 // The world of one seed: machines and the sites on them, brokers, ways between them; what happens to them is in faults.ts.
 import { type Logger, type Random, seededRandom, silentLogger } from '../../src/base/index.ts';
-import { openEmbeddedStore } from '../../src/store/embedded/index.ts';
 import { Broker } from '../world/broker.ts';
+import { MachineDisk } from '../world/machine-disk.ts';
 import { Network } from '../world/network.ts';
 import { PeerNet } from '../world/peer-net.ts';
 import { Scheduler } from '../world/scheduler.ts';
-import { type MachineClock, ProcessLoop } from '../world/site-clock.ts';
+import { ProcessLoop } from '../world/site-clock.ts';
+import { Host } from './host.ts';
 import { Ledger } from './ledger.ts';
 import type { Plan } from './plan.ts';
 import { SiteProcess } from './site-process.ts';
+import { openStoreOf } from './stores.ts';
 import type { Totals } from './totals.ts';
+import { Violation } from './violation.ts';
 
 /** Unix ms at which every world begins. */
 const START_MS = 1_800_000_000_000;
+/** Units: ms. What a process that is killed may not have written yet, and what a machine may not have synced yet. */
+const UNWRITTEN_MS = 150;
+const UNSYNCED_MS = 1_300;
 
-/** A machine with a site on it. */
-export interface Host {
-  readonly site: string;
-  /** Unique, for the network. */
-  readonly node: string;
-  readonly clock: MachineClock;
-  /** Only for a while beside the true site of its name. */
-  readonly isRival: boolean;
-  loop: ProcessLoop | undefined;
-  process: SiteProcess | undefined;
-  isRemoved: boolean;
+export interface WorldOptions {
+  readonly seed: number;
+  readonly plan: Plan;
+  readonly totals: Totals;
+  readonly random: Random;
+  readonly logger?: Logger;
 }
 
 export class World {
@@ -38,15 +39,17 @@ export class World {
   readonly hosts: Host[] = [];
   readonly ledger = new Ledger();
   readonly logger: Logger;
-  /** Some site was away for longer than the horizon, or a clock was off by as much: what was deleted may have come back (DESIGN 3). */
+  /** Some site was away for longer than the horizon: what was deleted may have come back (DESIGN 3). */
   mayResurrect = false;
+  /** A machine was set back without a trace: what it wrote before anybody could tell it so may count wrongly. */
+  mayMiscount = false;
   /** Units: ms that a clock was ahead of the world at most: up to then things may have expired somewhere. */
   skewMsMax = 0;
   /** The first failure of anything that runs by itself. */
   failure: unknown;
   readonly #random: Random;
 
-  constructor(options: { seed: number; plan: Plan; totals: Totals; random: Random; logger?: Logger }) {
+  constructor(options: WorldOptions) {
     this.seed = options.seed;
     this.plan = options.plan;
     this.totals = options.totals;
@@ -74,9 +77,12 @@ export class World {
   }
 
   addHost(site: string, isRival = false): Host {
+    const { stores } = this.plan;
     const node = `${site}@${this.hosts.length}`;
-    const clock = { skewMs: 0 };
-    const host: Host = { site, node, clock, isRival, loop: undefined, process: undefined, isRemoved: false };
+    const kind = stores[this.hosts.length % stores.length] ?? 'embedded';
+    const { scheduler } = this;
+    const disk = kind === 'file' ? new MachineDisk({ scheduler, random: this.fork() }) : undefined;
+    const host = new Host({ site, node, kind, disk, isRival });
     this.hosts.push(host);
     return host;
   }
@@ -101,32 +107,31 @@ export class World {
       logger: this.logger,
       horizonMs: this.plan.horizonMs,
       maxMessageBytes: this.plan.maxMessageBytes,
-      openStore(options) {
-        const store = openEmbeddedStore(options);
-        return {
-          store,
-          keyspace: store.keyspace,
-          stateOf: (key) => store.stateOf(key),
-          allKeys: () => store.allKeys(),
-        };
-      },
+      openStore: openStoreOf(host),
+      keeper: host.disk === undefined ? undefined : host,
     });
     this.watch(
       opening.then((process) => {
-        if (loop.isAlive) host.process = process;
-        else process.kill();
+        if (!loop.isAlive) return process.kill();
+        host.process = process;
+        if (host.disk !== undefined) this.#cameBack(host);
       }),
     );
   }
 
-  kill(host: Host): void {
+  /** kill -9, or the whole machine at once. */
+  kill(host: Host, isMachine = false): void {
     const { process, loop } = host;
     if (loop !== undefined) loop.isAlive = false;
     host.loop = undefined;
     host.process = undefined;
-    if (process === undefined) return;
-    process.kill();
-    this.ledger.lose(process, this.running());
+    const unsafeMs = isMachine ? UNSYNCED_MS : UNWRITTEN_MS;
+    const wasFull = host.disk?.isFull === true || host.fullUntilMs > this.scheduler.nowMs - UNSYNCED_MS;
+    if (process !== undefined)
+      host.keptUntilMs = (wasFull ? host.fullSinceMs : this.scheduler.nowMs) - unsafeMs;
+    if (isMachine) this.totals.fault('bytes torn', host.disk?.crash() ?? 0);
+    process?.kill();
+    if (process !== undefined && host.disk === undefined) this.ledger.lose(process, this.running());
   }
 
   /** SIGTERM; `then` when it has ended. */
@@ -137,7 +142,8 @@ export class World {
     this.watch(
       process.stop(2_000).then(() => {
         if (host.loop === process.loop) host.loop = undefined;
-        this.ledger.lose(process, this.running());
+        host.keptUntilMs = this.scheduler.nowMs;
+        if (host.disk === undefined) this.ledger.lose(process, this.running());
         then();
       }),
     );
@@ -148,6 +154,17 @@ export class World {
     promise.catch((error: unknown) => {
       this.failure ??= error;
     });
+  }
+
+  /** A store that keeps its data is there again: with all that it must have kept; the rest may be elsewhere. */
+  #cameBack(host: Host): void {
+    this.totals.check('store opened again');
+    const missing = this.ledger.missing(host, host.keptUntilMs);
+    if (missing !== undefined)
+      throw new Violation(
+        `${host.node} has lost what it had kept: ${missing.key}, ${host.keptUntilMs - missing.madeAtMs} ms before`,
+      );
+    this.ledger.lose(host, [host, ...this.running()]);
   }
 
   #addBroker(name: string): void {
