@@ -145,3 +145,19 @@ export const STABLE_MS = 15 * 60_000;
 export const NOTES_BYTES_MAX = 1024 * 1024;
 /** Units: bytes of marks that an embedded store's outbox holds, the default of --outbox-max: some 50 million plain keys. Beyond it the oldest are collapsed to slots. */
 export const OUTBOX_BYTES_MAX = 256 * 1024 * 1024;
+/** Units: bytes of changes that wait to be written to a log; beyond it growing writes are refused, as when the disk is full. */
+export const LOG_BUFFER_BYTES_MAX = 256 * 1024 * 1024;
+/** Units: ms. A clock that jumped ahead by more than half the horizon makes nothing be forgotten until it has stayed there so long: time services set a wrong clock right sooner. */
+export const FORGET_AFTER_JUMP_MS = 10 * 60_000;
+/** Units: ms beyond STABLE_MS before something stable is forgotten: a comparison under way holds the time that it began at, and clocks differ a little. */
+export const FORGET_MARGIN_MS = 60_000;
+/** Ranges above the floor that one stream's applied sequences are remembered by: a range a hole, and holes are asked for from 5 s on. */
+export const RANGES_MAX = 4096;
+/** Keys that the last messages carried, remembered for sites that miss one of them (DESIGN 7). */
+export const SENT_KEYS_MAX = 100_000;
+/** Units: bytes of these keys; long ones are forgotten sooner. */
+export const SENT_KEYS_BYTES_MAX = 8 * 1024 * 1024;
+/** Messages of which a sender remembers by what it replaced them, or is about to; more are said to be lost. */
+export const REFILLS_MAX = 4096;
+/** Units: bytes of a log from which on it is rewritten, once it is also twice its snapshot: shorter ones are read back in a second. */
+export const LOG_REWRITE_BYTES_MIN = 64 * 1024 * 1024;

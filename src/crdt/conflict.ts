@@ -12,6 +12,12 @@ export function compareParts(a: Register, b: Register): number {
   return a.seen === b.seen ? 0 : compareSeen(a.seen, b.seen);
 }
 
+/** Whether two value parts of equal version differ only in that one site has let go what they have seen (`forgetSeen`): no conflict. */
+export function differInSeen(a: Register, b: Register): boolean {
+  if (a.seen !== undefined && b.seen !== undefined) return false;
+  return compareValues(a.value, b.value) === 0;
+}
+
 function compareValues(a: Register['value'], b: Register['value']): number {
   const rank = rankOf(a) - rankOf(b);
   if (rank !== 0) return rank;

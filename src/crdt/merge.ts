@@ -1,6 +1,6 @@
 // The merge of two states of one key (DESIGN 3): commutative, associative, idempotent.
 import type { Latin1 } from '../base/index.ts';
-import { compareParts, compareTotals } from './conflict.ts';
+import { compareParts, compareTotals, differInSeen } from './conflict.ts';
 import {
   dropRuns,
   ensureRegister,
@@ -134,7 +134,7 @@ function mergeValue({ into, merged }: Place, register: Register, from: Register)
   if (order > 0) return;
   if (order === 0) {
     const content = compareParts(register, from);
-    if (content !== 0) merged.conflicts++;
+    if (content !== 0 && !differInSeen(register, from)) merged.conflicts++;
     if (content >= 0) return;
   }
   register.v = from.v;

@@ -1,6 +1,7 @@
 // The embedded store: opens the table and joins keyspace, outbox, merging, expiry and snapshots.
 import {
   type Clock,
+  HORIZON_MS,
   type Latin1,
   latin1Of,
   type Logger,
@@ -16,6 +17,7 @@ import { Core } from './core.ts';
 import { DeltaBuffer } from './delta-buffer.ts';
 import { EmbeddedOutbox } from './embedded-outbox.ts';
 import { expireDue, freeExpired, startExpiry } from './expiry.ts';
+import { Forgetting } from './forgetting.ts';
 import { EmbeddedKeyspace } from './keyspace.ts';
 import { Merging } from './merging.ts';
 import { MemoryNotes } from './notes.ts';
@@ -30,12 +32,14 @@ export interface EmbeddedStoreOptions {
   readonly logger: Logger;
   /** A memory store takes a new origin at every start; tests give their own. Range: 1 .. 2^32 - 2. */
   readonly origin?: number;
-  /** Frees expired keys by itself (default). false: only `free`, `freeExpired` and merges do, for golden cases. */
+  /** Frees and forgets by itself (default). false: only `free`, `freeExpired`, `forget` and merges do, for golden cases. */
   readonly activeExpiry?: boolean;
   /** Default: a random one. Shape: 16 hex characters. */
   readonly id?: string;
   /** Marks of the outbox beyond this are collapsed to slots. Units: bytes; default OUTBOX_BYTES_MAX. */
   readonly outboxBytesMax?: number;
+  /** How long deletions are remembered. Units: ms; default HORIZON_MS. */
+  readonly horizonMs?: number;
 }
 
 /** A `Store` whose data lies in this process. `keyspace` is what command handlers use. */
@@ -51,17 +55,33 @@ export class EmbeddedStore implements Store {
   protected readonly core: Core;
   readonly #merging: Merging;
   readonly #deltas = new DeltaBuffer();
-  readonly #stop: () => void;
+  readonly #forgetting: Forgetting;
+  #stop: () => void = () => {};
 
-  constructor({ clock, random, origin, activeExpiry, id, outboxBytesMax }: EmbeddedStoreOptions) {
+  constructor(options: EmbeddedStoreOptions) {
+    const { clock, random, origin, activeExpiry, id, outboxBytesMax, horizonMs = HORIZON_MS } = options;
     this.id = id ?? randomHex(random, 8);
     this.core = new Core({ clock, random, origin: origin ?? randomOrigin(random) });
     this.keyspace = new EmbeddedKeyspace(this.core);
     this.#merging = new Merging(this.core);
     this.outbox = new EmbeddedOutbox(this.core, outboxBytesMax);
     this.staging = new MemoryStaging(clock);
-    const expiry = activeExpiry === false ? undefined : startExpiry(this.core);
-    this.#stop = () => expiry?.cancel();
+    this.#forgetting = new Forgetting(this.core, {
+      horizonMs,
+      stableBeforeMs: () => this.stableBeforeMs,
+      onRound: () => this.staging.expire(),
+    });
+    if (activeExpiry !== false) this.start();
+  }
+
+  /** Frees and forgets by itself from now on; done by the constructor unless `activeExpiry` is false. */
+  start(): void {
+    const expiry = startExpiry(this.core);
+    this.#forgetting.start();
+    this.#stop = () => {
+      expiry.cancel();
+      this.#forgetting.cancel();
+    };
   }
 
   get origin(): number {
@@ -143,6 +163,13 @@ export class EmbeddedStore implements Store {
   freeExpired(now: number): void {
     this.core.tick(now);
     freeExpired(this.core, now);
+  }
+
+  /** One round of forgetting over all keys, whatever the clock did before. Result: how many keys were forgotten. */
+  async forget(): Promise<number> {
+    const before = this.#forgetting.forgotten;
+    await this.#forgetting.round();
+    return this.#forgetting.forgotten - before;
   }
 
   /** One step of the expiry cycle: at most `count` due entries. Result: whether nothing due is left. */
