@@ -44,13 +44,7 @@ export class DeltaBuffer {
     else {
       const start = (ref & UNIT_MASK) * UNIT_BYTES + (head & TIMED ? 32 : 24);
       const size = keyBytes + valueBytes;
-      copyBytes(
-        core.table.slab.bytes[ref >>> SEGMENT_SHIFT],
-        start,
-        start + size,
-        this.memory,
-        this.filled,
-      );
+      copyBytes(core.table.slab.bytes[ref >>> SEGMENT_SHIFT], start, start + size, this.memory, this.filled);
       this.filled += size;
     }
   }

@@ -141,7 +141,8 @@ export class EmbeddedOutbox implements Outbox {
   }
 }
 
-function fieldsOf(touched: Touched): DeltaFields {
+/** The registers of marks. */
+export function fieldsOf(touched: Touched): DeltaFields {
   if (touched === 'whole') return 'whole';
   const fields: [ValueType, string][] = [];
   for (const [type, names] of touched ?? []) for (const name of names) fields.push([type, name]);

@@ -1,4 +1,10 @@
 // The folder's door.
-export { type EmbeddedStore, type EmbeddedStoreOptions, openEmbeddedStore } from './embedded-store.ts';
-export { MemoryNotes } from './notes.ts';
+export type { Core } from './core.ts';
+export { DeltaBuffer, memoryOf } from './delta-buffer.ts';
+export { EmbeddedStore, type EmbeddedStoreOptions, openEmbeddedStore } from './embedded-store.ts';
+export type { Fate, Journal } from './journal.ts';
+export type { Memory } from './memory.ts';
+export { Merging } from './merging.ts';
+export { fieldsMarked, registersOf, type Replayed, replayDeltas, scheduleAll } from './replaying.ts';
+export type { Ref } from './slab.ts';
 export { MemoryStaging } from './staging.ts';

@@ -1,0 +1,80 @@
+// Keeps a second process out of a folder: a Unix socket that listens in it, which the system takes away with the process however
+// that ends. A process id in a file would say nothing in another container.
+import { open, rename, rm } from 'node:fs/promises';
+import { connect, createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { type FolderLock, MqkvError } from '../../base/index.ts';
+
+const LOCK = 'lock';
+/** Names of sockets may be about 100 bytes long: through the folder's descriptor any folder is near. */
+const DESCRIPTORS = '/proc/self/fd';
+
+/** Locks a folder. Errors: MqkvError `STORE_IN_USE`, the system's. */
+export async function lockFolder(path: string): Promise<FolderLock> {
+  const folder = await open(path, 'r');
+  const near = process.platform === 'linux' ? join(DESCRIPTORS, String(folder.fd)) : path;
+  try {
+    const server = await bind(near, path);
+    return {
+      release: async () => {
+        if (!server.listening) return;
+        await rm(join(path, LOCK), { force: true });
+        await new Promise<void>((resolve) => server.close(() => resolve()));
+        await folder.close();
+      },
+    };
+  } catch (error) {
+    await folder.close();
+    throw error;
+  }
+}
+
+async function bind(near: string, path: string): Promise<Server> {
+  const name = join(near, LOCK);
+  const server = await listen(name);
+  if (server !== undefined) return server;
+  if (await answers(name)) throw inUse(path);
+  // Left by a process that was killed. It is moved away first: of two that see it one moves it, and whoever has moved a live one
+  // (of a third that was quicker) puts it back.
+  const stale = join(near, `${LOCK}.stale-${process.pid}`);
+  await rename(name, stale).catch(() => {});
+  if (await answers(stale)) {
+    await rename(stale, name);
+    throw inUse(path);
+  }
+  await rm(stale, { force: true });
+  const second = await listen(name);
+  if (second === undefined) throw inUse(path);
+  return second;
+}
+
+function inUse(path: string): MqkvError {
+  return new MqkvError('STORE_IN_USE', `the folder "${path}" is in use by another process`);
+}
+
+/** undefined: the name is taken. */
+function listen(name: string): Promise<Server | undefined> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy());
+    server.once('error', (error) => {
+      if ('code' in error && error.code === 'EADDRINUSE') resolve(undefined);
+      else reject(error);
+    });
+    server.listen(name, () => {
+      server.unref();
+      resolve(server);
+    });
+  });
+}
+
+/** Whether a process listens there. */
+function answers(name: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(name);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
