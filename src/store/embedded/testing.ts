@@ -124,3 +124,18 @@ export function viewOf(held: KeyState | undefined, now: number): string {
 export function heldDigest(state: KeyState | undefined): string {
   return state === undefined ? '' : digest(state, 0);
 }
+
+/** Waits for a promise while the clock's timers that are due at once run. */
+export async function settled<T>(clock: ManualClock, promise: Promise<T>): Promise<T> {
+  let isOver = false;
+  const over = promise.then(
+    () => void (isOver = true),
+    () => void (isOver = true),
+  );
+  while (!isOver) {
+    clock.advance(0);
+    for (let i = 0; i < 5; i++) await Promise.resolve();
+  }
+  await over;
+  return promise;
+}
