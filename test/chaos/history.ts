@@ -1,10 +1,17 @@
 // What clients of a chaos run were told, kept so that a checker can say afterwards what must be there.
 import type { Outcome } from './client.ts';
-import type { ChaosSite } from './site.ts';
+import type { LossSpan } from './site.ts';
+
+/** A site as far as a history knows it. */
+export interface Place {
+  readonly name: string;
+  readonly kind: string;
+  readonly lossSpans: readonly LossSpan[];
+}
 
 /** One command at one site. */
 export interface Attempt {
-  readonly site: ChaosSite;
+  readonly site: Place;
   readonly kind: Outcome['kind'];
   readonly reply: unknown;
   /** Units: Unix ms. */
@@ -21,7 +28,7 @@ export interface Element {
   readonly written: Attempt;
   readonly removals: Attempt[];
   /** Where and when (Unix ms) it was first seen at other sites. */
-  readonly seen: Map<ChaosSite, number>;
+  readonly seen: Map<Place, number>;
   /** Units: ms of its TTL; undefined: none. */
   readonly ttlMs: number | undefined;
 }
@@ -36,11 +43,11 @@ export interface Register {
 export interface Counter {
   readonly key: string;
   readonly increments: Attempt[];
-  readonly readings: { readonly site: ChaosSite; readonly atMs: number; readonly value: number }[];
+  readonly readings: { readonly site: Place; readonly atMs: number; readonly value: number }[];
 }
 
 /** Whether what a site acknowledged or showed at that time cannot be gone from it. */
-export function keptAt(site: ChaosSite, atMs: number): boolean {
+export function keptAt(site: Place, atMs: number): boolean {
   return !site.lossSpans.some(({ fromMs, untilMs }) => fromMs <= atMs && atMs <= untilMs);
 }
 

@@ -1,5 +1,5 @@
 // The world of a chaos run: sites in their namespaces, brokers, and what brings all of it back to health.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, findBroker } from '../brokers/index.ts';
 import { openClient } from './client.ts';
@@ -81,19 +81,19 @@ function startLookupd(hub: Place, folder: string): PlacedProcess {
 }
 
 async function eachKnowsAll(sites: readonly ChaosSite[]): Promise<void> {
-  for (const site of sites) {
-    const wanted = new RegExp(`sites_known:${sites.length - 1}\\b`);
-    await eventually(
-      `${site.name} (${site.kind}) serves and knows all others; see ${site.logFile}`,
-      async () => {
-        const client = await openClient(site.socket).catch(() => undefined);
-        const info = await client?.command('INFO', 'mqkv').catch(() => '');
-        client?.close();
-        return wanted.test(String(info));
-      },
-      60_000,
-    );
-  }
+  const wanted = new RegExp(`sites_known:${sites.length - 1}\\b`);
+  const knows = async ({ mqkv, socket }: ChaosSite): Promise<boolean> => {
+    if (!mqkv.isUp) throw new Error('it ended');
+    const client = await openClient(socket).catch(() => undefined);
+    const info = await client?.command('INFO', 'mqkv').catch(() => '');
+    client?.close();
+    return wanted.test(String(info));
+  };
+  for (const site of sites)
+    await eventually(`${site.name} knows all others`, () => knows(site), 60_000).catch((error: unknown) => {
+      const log = readFileSync(site.logFile, 'utf8').slice(-2_000);
+      throw new Error(`${site.name} (${site.kind}): ${String(error)}\n${log}`);
+    });
 }
 
 /** Resolves when every site answers reads. */
