@@ -146,7 +146,9 @@ function storeFaults(site: ChaosSite, hasDisks: boolean): readonly Fault[] {
   const target = `store:${site.name}`;
   if (site.kind.startsWith('file')) return hasDisks ? [diskFault(site, target)] : [];
   const { redis } = site;
-  return redis === undefined ? [] : processFaults('redis', redis, { site, target });
+  return redis === undefined
+    ? []
+    : processFaults('redis', redis, { site, target, killed: () => site.noteRedisKill() });
 }
 
 /** The store's disk is full. */
@@ -171,10 +173,11 @@ interface On {
   /** Whom it keeps from serving; undefined: nobody. */
   readonly site?: ChaosSite;
   readonly target: string;
+  readonly killed?: () => void;
 }
 
 /** Kill and freeze of a server. */
-function processFaults(name: string, server: PlacedProcess, { site, target }: On): readonly Fault[] {
+function processFaults(name: string, server: PlacedProcess, { site, target, killed }: On): readonly Fault[] {
   const worse = (what: () => unknown) => async (): Promise<void> => {
     site?.trouble(target);
     await what();
@@ -185,7 +188,12 @@ function processFaults(name: string, server: PlacedProcess, { site, target }: On
   };
   const targets = [target];
   return [
-    { kind: `${name} killed`, targets, begin: worse(() => server.kill()), end: better(() => server.start()) },
+    {
+      kind: `${name} killed`,
+      targets,
+      begin: worse(() => server.kill().then(killed)),
+      end: better(() => server.start()),
+    },
     {
       kind: `${name} frozen`,
       targets,

@@ -7,7 +7,7 @@ import { flagsOf } from '../brokers/redis-flags.ts';
 import { mountSmallDisk, type Place } from './network.ts';
 import { PlacedProcess } from './placed-process.ts';
 
-export const STORE_KINDS = ['memory', 'file', 'file-always', 'redis'] as const;
+export const STORE_KINDS = ['memory', 'file', 'file-always', 'redis', 'redis-volatile'] as const;
 export type StoreKind = (typeof STORE_KINDS)[number];
 export type QueueKind = 'nsq' | 'peers';
 
@@ -81,13 +81,12 @@ export class ChaosSite {
         logFile: command === process.execPath ? this.logFile : join(this.folder, 'servers.log'),
       });
     this.mqkv = placed(process.execPath, [BIN, ...this.#flags()]);
-    this.redis = kind === 'redis' ? placed(pathOf('redis-server'), this.#redisFlags()) : undefined;
+    this.redis = this.hasRedis ? placed(pathOf('redis-server'), this.#redisFlags()) : undefined;
     this.nsqd = queue === 'nsq' ? placed(pathOf('nsqd'), this.#nsqdFlags()) : undefined;
   }
 
-  /** Whether its store has all it acknowledged, whatever is killed; else that is so but for `lossSpans`. */
-  get keepsAll(): boolean {
-    return this.kind === 'redis' || this.kind === 'file-always';
+  get hasRedis(): boolean {
+    return this.kind.startsWith('redis');
   }
 
   get processes(): readonly PlacedProcess[] {
@@ -123,6 +122,11 @@ export class ChaosSite {
     if (this.kind === 'memory') this.lossSpans.push({ fromMs: 0, untilMs });
     if (this.kind === 'file')
       this.lossSpans.push({ fromMs: (this.fullSinceMs ?? frozenAtMs ?? untilMs) - LOSS_WINDOW_MS, untilMs });
+  }
+
+  /** Its Redis was killed. */
+  noteRedisKill(): void {
+    if (this.kind === 'redis-volatile') this.lossSpans.push({ fromMs: 0, untilMs: Date.now() });
   }
 
   /** Fills the store's or the broker's disk to the last byte. */
@@ -163,12 +167,12 @@ export class ChaosSite {
   }
 
   #storeUrl(): string {
-    if (this.kind === 'redis') return `redis://${this.#options.place.address}:${REDIS_PORT}`;
+    if (this.hasRedis) return `redis://${this.#options.place.address}:${REDIS_PORT}`;
     if (this.kind === 'file') return `file:${this.storeFolder}`;
     return this.kind === 'file-always' ? `file:${this.storeFolder}?fsync=always` : 'memory:';
   }
 
-  /** It keeps what it acknowledged. */
+  /** It keeps what it acknowledged, or nothing at all. */
   #redisFlags(): readonly string[] {
     return flagsOf({
       port: REDIS_PORT,
@@ -176,7 +180,7 @@ export class ChaosSite {
       'protected-mode': 'no',
       dir: this.storeFolder,
       save: '',
-      appendonly: 'yes',
+      appendonly: this.kind === 'redis' ? 'yes' : 'no',
       appendfsync: 'always',
       loglevel: 'warning',
     });
