@@ -144,12 +144,8 @@ describe('refusals of flags', () => {
       '--cache needs a Redis as --store: the embedded store already answers from this process',
     ],
     [
-      ['--store', 'memory:', '--horizon=24h'],
-      '--horizon needs a Redis as --store: the embedded store does not forget deletions yet',
-    ],
-    [
-      ['--outbox-max', '1mb'],
-      '"--outbox-max" is not available yet: this version has not got the bound of the outbox',
+      ['--store', 'redis://h', '--outbox-max', '1mb'],
+      '--outbox-max is for the embedded store: of a Redis each mark is a flag of its key',
     ],
     [
       ['--max-memory', '1gb'],
@@ -197,6 +193,7 @@ describe('refusals of values', () => {
     ['store', 'redis://h:1/x', 'holds the database "x"; allowed is a number from 0 to 65535'],
     ['cache', '1kb', 'must be a size such as 64mb, 512MiB or 1gb, from 1mb to 1gb'],
     ['foreign-writes', 'adpot', 'must be one of report, adopt; did you mean "adopt"?'],
+    ['outbox-max', '1kb', 'must be a size such as 64mb, 512MiB or 1gb, from 1mb to 16gb'],
     ['horizon', '10s', 'must be a duration such as 500ms, 10s or 24h, from 1m to 365d'],
     ['queue', 'nats://h', `is not available yet; ${NOW}`],
     ['queue', 'kafka://h:9092', `is not available yet; ${NOW}`],
@@ -308,10 +305,7 @@ describe('the config file', () => {
   const rows: readonly (readonly [toml: string, message: string | RegExp])[] = [
     ['lisen = "x"', /^unknown key in .*bad\.toml "lisen"; did you mean "listen"\?$/],
     ['max_value = "1mb"', /^unknown key in .*bad\.toml "max_value"; did you mean "max-value"\?$/],
-    [
-      'outbox-max = "1mb"',
-      '"outbox-max" is not available yet: this version has not got the bound of the outbox',
-    ],
+    ['max-memory = "1mb"', '"max-memory" is not available yet: this version has not got the memory limit'],
     ['[site]\nx = 1', /bad\.toml: site must be a string: 1 to 64 of/],
     ['site = ["a"]', /bad\.toml: site must be a string: 1 to 64 of/],
     ['listen = ["127.0.0.1:1", 2]', /bad\.toml: listen must be a string or a list of strings: HOST:PORT/],

@@ -1,5 +1,5 @@
 // Config: everything that a site is opened with, and the rules between options.
-import { HORIZON_MS, isLoopback, STOP_TIMEOUT_MS, VALUE_BYTES_MAX } from '../base/index.ts';
+import { HORIZON_MS, isLoopback, OUTBOX_BYTES_MAX, STOP_TIMEOUT_MS, VALUE_BYTES_MAX } from '../base/index.ts';
 import { formatAddress, type HostPort, type ListenAddress } from './addresses.ts';
 import type { LogLevel, Settings } from './options.ts';
 import { badValue } from './quantities.ts';
@@ -25,6 +25,8 @@ export interface Config {
   readonly foreignWrites: 'report' | 'adopt';
   /** How long deletions are remembered. Units: ms. */
   readonly horizonMs: number;
+  /** Marks of an embedded store's outbox. Units: bytes. */
+  readonly outboxBytesMax: number;
   readonly queue: QueueUrl | undefined;
   readonly subscribe: readonly QueueUrl[];
   readonly advertise: HostPort | undefined;
@@ -52,6 +54,7 @@ export function makeConfig(given: Partial<Config> & { readonly site: string }): 
     cacheBytesMax: undefined,
     foreignWrites: 'report',
     horizonMs: HORIZON_MS,
+    outboxBytesMax: OUTBOX_BYTES_MAX,
     queue: undefined,
     subscribe: [],
     advertise: undefined,
@@ -76,6 +79,7 @@ export function buildConfig(settings: Settings & { readonly site: string }, file
     cacheBytesMax: settings.cache,
     foreignWrites: settings['foreign-writes'] ?? base.foreignWrites,
     horizonMs: settings.horizon ?? base.horizonMs,
+    outboxBytesMax: settings['outbox-max'] ?? base.outboxBytesMax,
     queue: settings.queue,
     subscribe: settings.subscribe ?? base.subscribe,
     advertise: settings.advertise,
@@ -95,11 +99,13 @@ export function buildConfig(settings: Settings & { readonly site: string }, file
 const REDIS_ONLY = [
   ['cache', 'the embedded store already answers from this process'],
   ['foreign-writes', 'nobody else writes to the embedded store'],
-  ['horizon', 'the embedded store does not forget deletions yet'],
 ] as const;
 
 function checkStore(config: Config, settings: Settings): void {
-  if (config.store.kind === 'redis') return;
+  if (config.store.kind === 'redis') {
+    if (settings['outbox-max'] === undefined) return;
+    throw badValue('--outbox-max is for the embedded store: of a Redis each mark is a flag of its key');
+  }
   const [name, why] = REDIS_ONLY.find(([option]) => settings[option] !== undefined) ?? [];
   if (name !== undefined) throw badValue(`--${name} needs a Redis as --store: ${why}`);
 }

@@ -54,7 +54,8 @@ export function gatewayOptions({
 
 function openEmbedded(around: StoreSurroundings): OpenedStore {
   const { clock, random, logger } = around;
-  const store = openEmbeddedStore({ clock, random, logger });
+  const { horizonMs, outboxBytesMax } = around.config;
+  const store = openEmbeddedStore({ clock, random, logger, horizonMs, outboxBytesMax });
   const handler = createGateway({ ...gatewayOptions(around), keyspace: store.keyspace, store });
   return {
     store,

@@ -84,8 +84,15 @@ export const OPTIONS = {
     value: 'DURATION',
     defaultDoc: '24h',
     range: '1m to 365d',
-    doc: 'How long a Redis store remembers what was deleted or has expired. A site that was away for longer must start anew.',
+    doc: 'How long a store remembers what was deleted or has expired. A site that was away for longer must start anew.',
     parse: durationParser('1m', '365d'),
+  },
+  'outbox-max': {
+    value: 'SIZE',
+    defaultDoc: '256mb',
+    range: '1mb to 16gb',
+    doc: 'Memory for the marks of keys that the queue has not got yet. Beyond it the oldest are left to comparisons with the other sites. Not for a Redis store, where a mark is a flag of its key.',
+    parse: sizeParser('1mb', '16gb'),
   },
   queue: {
     value: 'URL',
@@ -159,7 +166,6 @@ export const OPTIONS = {
 
 /** The options whose feature does not exist yet. */
 export const LATER_OPTIONS: Readonly<Record<string, LaterOption>> = {
-  'outbox-max': { feature: 'the bound of the outbox' },
   'max-memory': { feature: 'the memory limit' },
   'serve-while-loading': { feature: 'bootstrap from a peer' },
   'local-channels': { feature: 'local channels' },
