@@ -1,6 +1,6 @@
 // Networks of a chaos run: a namespace per site, all joined by a bridge in one of their own; links are cut, slowed and mended.
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -191,7 +191,7 @@ export function runFolder(pid = process.pid): string {
 
 /** Removes what runs left whose process is gone: their names carry its pid. */
 export async function removeStale(): Promise<void> {
-  const isStale = (pid: string): boolean => pid !== String(process.pid) && !existsSync(`/proc/${pid}`);
+  const isStale = (pid: string): boolean => pid !== String(process.pid) && !isRunning(pid);
   const namespaces = await system('ip', 'netns', 'list').catch(() => '');
   for (const [name = '', pid = ''] of namespaces.matchAll(/^mqkv-chaos-(\d+)-\S+/gm))
     if (isStale(pid)) await removeNamespace(name);
@@ -199,6 +199,12 @@ export async function removeStale(): Promise<void> {
     const pid = /^mqkv-chaos-(\d+)$/.exec(entry)?.[1];
     if (pid !== undefined && isStale(pid)) await removeRunFolder(Number(pid));
   }
+}
+
+/** What has ended and is not yet collected by its parent has no command line. */
+function isRunning(pid: string): boolean {
+  const file = `/proc/${pid}/cmdline`;
+  return existsSync(file) && readFileSync(file).length > 0;
 }
 
 /** Unmounts what is mounted below a run's folder and removes it. */
