@@ -32,6 +32,7 @@ async function openEmbeddedWorld(): Promise<StoreWorld> {
         },
         stateOf: async (key) => store.stateOf(key),
         allKeys: async () => store.allKeys(),
+        walk: async () => void (await store.forget()),
       };
     },
     [Symbol.asyncDispose]: async () => {
@@ -97,7 +98,14 @@ function suite(
 }
 
 suite(
-  { adapter: { name: 'memory', open: openEmbeddedWorld, capabilities: { outlives: false }, skip: [] } },
+  {
+    adapter: {
+      name: 'memory',
+      open: openEmbeddedWorld,
+      capabilities: { outlives: false, shared: false, choosesOrigin: true },
+      skip: [],
+    },
+  },
   false,
 );
 
@@ -112,5 +120,11 @@ const KINDS = {
 for (const [name, start] of Object.entries(KINDS)) {
   const { open, stop } = redisKind(start);
   const { skip } = requireBroker('redis-server', 'redis-sentinel');
-  suite({ adapter: { name, open, capabilities: { outlives: true }, skip: [] }, stop }, skip);
+  suite(
+    {
+      adapter: { name, open, capabilities: { outlives: true, shared: true, choosesOrigin: false }, skip: [] },
+      stop,
+    },
+    skip,
+  );
 }

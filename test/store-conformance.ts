@@ -1,27 +1,33 @@
 // What every store must do, as tests that need no runner: a list of names and functions.
 import assert from 'node:assert/strict';
-import { below, bytesOf, type Latin1, type Random, seededRandom } from '../src/base/index.ts';
+import { below, type Latin1, seededRandom } from '../src/base/index.ts';
 import {
   copyState,
-  type Delta,
-  DeltaWriter,
   decodeDeltas,
   digest,
   Edit,
-  encodeDelta,
   KeyState,
   makeVersion,
   merge,
   shownType,
   TYPE_HASH,
-  TYPE_LIST,
-  TYPE_SET,
-  TYPE_STRING,
-  TYPE_ZSET,
 } from '../src/crdt/index.ts';
-import type { Page, Store, Taken } from '../src/store/index.ts';
-import { encodeList } from '../src/store/redis/whole-value.ts';
+import type { Store } from '../src/store/index.ts';
 import { eventually } from './brokers/index.ts';
+import { repairCases } from './store-conformance-repair.ts';
+import {
+  ALL,
+  allPages,
+  BASE_MS,
+  deltaOf,
+  keysIn,
+  randomState,
+  shownText,
+  shuffled,
+  stateOfString,
+  takeAll,
+  takeOne,
+} from './store-conformance-states.ts';
 
 /** A store as the suite drives it. */
 export interface StoreUnderTest {
@@ -30,8 +36,8 @@ export interface StoreUnderTest {
   run(commands: readonly (readonly Latin1[])[], keys: readonly Latin1[]): Promise<void>;
   stateOf(key: Latin1): Promise<KeyState | undefined>;
   allKeys(): Promise<readonly Latin1[]>;
-  /** Looks for marks that were left behind, where a store does. */
-  walk?(): Promise<void>;
+  /** One round of what the store does about once a minute: it forgets, and looks for marks that were left behind, where it has such. */
+  walk(): Promise<void>;
 }
 
 /** Data of its own, empty; a fresh one for each test. */
@@ -41,8 +47,12 @@ export interface StoreWorld extends AsyncDisposable {
 }
 
 export interface StoreCapabilities {
-  /** Data and marks outlive the process; several processes serve the same data. */
+  /** Data and marks outlive the process. */
   readonly outlives: boolean;
+  /** Several processes serve the same data at one time. */
+  readonly shared: boolean;
+  /** `renewOrigin` takes another one. */
+  readonly choosesOrigin: boolean;
 }
 
 export interface StoreAdapter {
@@ -60,7 +70,8 @@ export interface StoreTest {
   readonly run: () => Promise<void>;
 }
 
-interface Case {
+/** A test as the suite has it. */
+export interface Case {
   readonly name: string;
   readonly needs?: keyof StoreCapabilities;
   readonly run: (world: StoreWorld) => Promise<void>;
@@ -87,10 +98,6 @@ export function storeConformance(adapter: StoreAdapter): readonly StoreTest[] {
   });
 }
 
-/** Long after every version of the random deltas; before the clock of any store. Units: Unix ms. */
-const BASE_MS = 1_000_000;
-const ALL = 1e9;
-
 const cases: readonly Case[] = [
   { name: 'random deltas in any order, doubled: what the merge says', run: convergence },
   { name: 'a malformed delta merges nothing', run: malformed },
@@ -102,7 +109,8 @@ const cases: readonly Case[] = [
   { name: 'a value of 1 MB, binary keys, the empty key, a key of 64 KB', run: sizes },
   { name: 'a local write lies above what was merged, whatever the clock', run: above },
   { name: 'what was not accepted is taken again by the next process', needs: 'outlives', run: unaccepted },
-  { name: 'two gateways: each merges and takes its own', needs: 'outlives', run: twoGateways },
+  { name: 'two gateways: each merges and takes its own', needs: 'shared', run: twoGateways },
+  ...repairCases,
 ];
 
 async function convergence(world: StoreWorld): Promise<void> {
@@ -198,14 +206,12 @@ async function snapshots(world: StoreWorld): Promise<void> {
   await run([['DEL', 'k0']], ['k0']);
   await run([['ZADD', 'z', '1', 'm']], ['z']);
   const found = new Map<Latin1, KeyState>();
-  let parts = 0;
-  for (let cursor: string | undefined = ''; cursor !== undefined; parts++) {
-    const page: Page = await store.page(cursor, 2_000);
-    cursor = page.next;
-    assert(page.deltas.length < 40_000, 'pages are about as large as asked for');
-    for (const { key, state } of decodeDeltas(page.deltas)) found.set(key, state);
+  const pages = await allPages(store, 2_000);
+  for (const page of pages) {
+    assert(page.length < 40_000, 'pages are about as large as asked for');
+    for (const { key, state } of decodeDeltas(page)) found.set(key, state);
   }
-  assert(parts > 3, 'it comes in parts');
+  assert(pages.length > 3, 'there are several');
   assert.deepEqual([...found.keys()].sort(), [...names, 'z'].sort());
   for (const key of ['k0', 'k7', 'z'])
     assert.equal(
@@ -266,7 +272,7 @@ async function unaccepted(world: StoreWorld): Promise<void> {
   }
   const { store, walk } = await world.open();
   await eventually('the marks are found', async () => {
-    await walk?.();
+    await walk();
     return store.outbox.pending === 2;
   });
   assert.deepEqual((await takeAll(store)).map(({ key }) => key).sort(), ['k', '{k}s']);
@@ -289,81 +295,4 @@ async function twoGateways(world: StoreWorld): Promise<void> {
   const again = new KeyState();
   for (const { state } of [first, ...(await takeAll(two.store))]) merge(again, state ?? new KeyState());
   assert.equal(shownText(again), '2');
-}
-
-async function takeOne(store: Store, maxBytes: number): Promise<Taken | undefined> {
-  return store.outbox.take(maxBytes);
-}
-
-async function takeAll(store: Store): Promise<Delta[]> {
-  const all: Delta[] = [];
-  for (let taken = await takeOne(store, ALL); taken !== undefined; taken = await takeOne(store, ALL)) {
-    all.push(...decodeDeltas(taken.deltas));
-    taken.accepted();
-  }
-  return all;
-}
-
-function keysIn(taken: Taken | undefined): Latin1[] {
-  return [...decodeDeltas(taken?.deltas ?? Buffer.alloc(0))].map(({ key }) => key).sort();
-}
-
-/** The one value that a key shows, runs counted. */
-function shownText(state: KeyState): string {
-  const [register] = state.registers.get(state.type === 0 ? TYPE_STRING : state.type)?.values() ?? [];
-  if (register?.runs !== undefined)
-    return String([...register.runs.values()].reduce((sum, { total }) => sum + Number(total), 0));
-  const value = register?.value;
-  return Buffer.isBuffer(value) ? value.toString('latin1') : String(value);
-}
-
-function stateOfString(ms: number, value: string): KeyState {
-  const s = new KeyState();
-  const edit = new Edit(s, makeVersion(ms, 0, 9), ms);
-  edit.overwrite();
-  edit.put(TYPE_STRING, '', bytesOf(value));
-  edit.finish();
-  return s;
-}
-
-function deltaOf(key: Latin1, state: KeyState): Buffer {
-  const writer = new DeltaWriter();
-  encodeDelta(writer, bytesOf(key), state, 'whole');
-  return Buffer.from(writer.bytes());
-}
-
-function shuffled<T>(items: readonly T[], random: Random): T[] {
-  const order = items.map((item) => ({ item, at: random.uint32() }));
-  return order.sort((a, b) => a.at - b.at).map(({ item }) => item);
-}
-
-/** Versions ascend and are unique, as at real sites. Without expiries: their firing depends on when each store looks. */
-function randomState(random: Random, from: number): KeyState {
-  const s = new KeyState();
-  const origin = 1 + below(random, 6);
-  for (let i = 0; i < 1 + below(random, 4); i++) {
-    const edit = new Edit(s, makeVersion(BASE_MS + from * 10 + i, below(random, 3), origin), BASE_MS);
-    randomEffect(edit, random, `${from}.${i}`);
-    edit.finish();
-  }
-  return s;
-}
-
-function randomEffect(edit: Edit, random: Random, unique: string): void {
-  const field = `f${below(random, 3)}`;
-  const onHash = [
-    () => edit.put(TYPE_HASH, field, `x${unique}`),
-    () => edit.add(TYPE_HASH, field, 3n),
-    () => edit.remove(TYPE_HASH, field),
-  ];
-  const effects = [
-    () => edit.put(TYPE_SET, field, true),
-    () => edit.put(TYPE_ZSET, field, random.uint32() / 7),
-    () => edit.put(TYPE_LIST, '', encodeList([bytesOf(unique)])),
-    () => edit.put(TYPE_STRING, '', bytesOf(unique)),
-    () => edit.overwrite(),
-  ];
-  // Changes of type and overwrites end most of what came before.
-  const isRare = below(random, 40) === 0;
-  (isRare ? effects[below(random, effects.length)] : onHash[below(random, onHash.length)])?.();
 }
