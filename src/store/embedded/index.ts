@@ -5,6 +5,13 @@ export { EmbeddedStore, type EmbeddedStoreOptions, openEmbeddedStore } from './e
 export type { Fate, Journal } from './journal.ts';
 export type { Memory } from './memory.ts';
 export { Merging } from './merging.ts';
-export { fieldsMarked, registersOf, type Replayed, replayDeltas, scheduleAll } from './replaying.ts';
+export {
+  fieldsMarked,
+  recordsOf,
+  registersOf,
+  type Replayed,
+  replayDeltas,
+  scheduleAll,
+} from './replaying.ts';
 export type { Ref } from './slab.ts';
 export { MemoryStaging } from './staging.ts';

@@ -42,6 +42,15 @@ export function registersOf(core: Core, ref: Ref): number {
   return count;
 }
 
+/** The records that deltas are of, as they are held now, and which registers. Keys not held any more are left out. */
+export function* recordsOf(core: Core, deltas: Buffer): Generator<readonly [Ref, DeltaFields], void> {
+  for (const delta of split(deltas)) {
+    const keyStart = KEY_AT[delta[0]];
+    const ref = core.locateBytes(delta, keyStart, keyStart + delta.readUInt32LE(1));
+    if (ref !== 0) yield [ref, editOf(delta).fields];
+  }
+}
+
 /** What is replayed. */
 export interface Replayed {
   readonly deltas: Buffer;
@@ -91,10 +100,15 @@ function mergeMarked(core: Core, merging: Merging, delta: Buffer): void {
   const ref = core.locateBytes(delta, keyStart, keyEnd);
   // Two of them: whatever a unit marks becomes one group.
   if (core.named.length === 0) core.named.push('', '');
-  if (ref !== 0) core.mark(ref, delta[0] === FORM_GENERAL ? editOf(delta) : STRING_EDIT, wasPlain);
+  if (ref === 0) return;
+  const edit = editOf(delta);
+  // It carried the whole key then, so it is to be sent whole: another site may have freed what came since.
+  const isWhole = edit.fields.length >= registersOf(core, ref);
+  core.mark(ref, isWhole ? { ...edit, whole: true } : edit, wasPlain);
 }
 
 function editOf(delta: Buffer): Edited {
+  if (delta[0] !== FORM_GENERAL) return STRING_EDIT;
   const fields: (readonly [ValueType, string])[] = [];
   for (const { state } of decodeDeltas(delta))
     for (const [type, registers] of state.registers)

@@ -1,7 +1,7 @@
 // Writes the whole state to a file in slices, while the store goes on.
 import { type AppendFile, type Clock, type Disk, type Latin1, sleep } from '../../base/index.ts';
 import type { DeltaFields, KeyState, ValueType } from '../../crdt/index.ts';
-import { type Core, fieldsMarked, type Ref, registersOf } from '../embedded/index.ts';
+import { type Core, fieldsMarked, recordsOf, type Ref, registersOf } from '../embedded/index.ts';
 import { sealBlock } from './blocks.ts';
 import { COLLAPSED, END, EntryBuffer, LOCAL, MERGED } from './entry-buffer.ts';
 
@@ -62,7 +62,7 @@ class SnapshotWriter {
     if (collapsed !== undefined) this.#buffer.entry(COLLAPSED, collapsed);
     if (!(await this.#keys())) return undefined;
     // What was taken before its key was reached, and is not accepted yet, would else be marked nowhere.
-    for (const deltas of this.#options.underWay()) this.#buffer.entry(LOCAL, deltas);
+    for (const deltas of [...this.#options.underWay()]) await this.#unaccepted(deltas);
     this.#buffer.entry(END, Buffer.alloc(0));
     await this.#block();
     await this.#file.sync();
@@ -127,6 +127,14 @@ class SnapshotWriter {
       if (isOver() || core.table !== table) return false;
     }
     return true;
+  }
+
+  /** Marks again what was taken, as it is now: as it was then it could bring back what has been freed since. */
+  async #unaccepted(deltas: Buffer): Promise<void> {
+    const { core, clock } = this.#options;
+    for (const [ref, fields] of recordsOf(core, deltas)) this.#entry(LOCAL, ref, fields);
+    await this.#block();
+    await sleep(clock, 0);
   }
 
   async #block(): Promise<void> {

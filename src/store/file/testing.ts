@@ -32,7 +32,7 @@ class Inode {
   }
 }
 
-/** The folder of one machine. After `crash` it is opened anew; handles and locks from before do nothing any more. */
+/** The folder of one machine. */
 export class SimulatedDisk implements Disk {
   readonly path = '/simulated';
   /** Called before each change or sync with its name; may throw as the system would (an error with a `code`). */
@@ -47,23 +47,24 @@ export class SimulatedDisk implements Disk {
   #syncedNames = new Map<string, Inode>();
   #lastInode = 0;
   #ticks = 0;
-  #epoch = 0;
   #isLocked = false;
 
   /**
-   * The machine loses its power; with `process` only the process dies, and all that was written stays.
-   * What was not synced: each write is kept, lost or torn; each change of names is kept or lost, in order.
+   * The machine loses its power; with `process` only the process dies, and all that was written stays. Result: the disk that the
+   * next process finds; this one answers nothing any more.
+   * What was not synced: each write is kept, lost or torn; the changes of names are kept or lost.
    */
-  crash(random: Random, what: 'machine' | 'process' = 'machine'): void {
-    this.#epoch++;
-    this.#isLocked = false;
-    this.onOperation = undefined;
-    this.stopAt = Number.POSITIVE_INFINITY;
-    this.operations = 0;
-    if (what === 'process') return;
-    if (below(random, 2) === 0) this.#names = new Map(this.#syncedNames);
-    this.#syncedNames = new Map(this.#names);
-    for (const inode of new Set(this.#names.values())) tear(inode, random);
+  crash(random: Random, what: 'machine' | 'process' = 'machine'): SimulatedDisk {
+    this.stopAt = 0;
+    const next = new SimulatedDisk();
+    next.capacityBytes = this.capacityBytes;
+    next.#lastInode = this.#lastInode;
+    next.#ticks = this.#ticks;
+    const areNamesLost = what === 'machine' && below(random, 2) === 0;
+    next.#names = new Map(areNamesLost ? this.#syncedNames : this.#names);
+    next.#syncedNames = new Map(what === 'machine' ? next.#names : this.#syncedNames);
+    if (what === 'machine') for (const inode of new Set(next.#names.values())) tear(inode, random);
+    return next;
   }
 
   /** A copy of the whole folder, as a backup tool makes one: other inodes. */
@@ -142,17 +143,11 @@ export class SimulatedDisk implements Disk {
     if (this.#isLocked)
       throw new MqkvError('STORE_IN_USE', `the folder "${this.path}" is in use by another process`);
     this.#isLocked = true;
-    const epoch = this.#epoch;
     return {
       release: async () => {
-        if (epoch === this.#epoch) this.#isLocked = false;
+        this.#isLocked = false;
       },
     };
-  }
-
-  /** Which life of the machine this is. */
-  get epoch(): number {
-    return this.#epoch;
   }
 
   /** For files: appends as far as there is room. */
@@ -172,8 +167,8 @@ export class SimulatedDisk implements Disk {
   }
 
   /** Before every operation. Never settles once the machine is down. */
-  async operate(operation: string, epoch = this.#epoch): Promise<void> {
-    if (this.isDown || epoch !== this.#epoch) await new Promise<never>(() => {});
+  async operate(operation: string): Promise<void> {
+    if (this.isDown) await new Promise<never>(() => {});
     this.operations++;
     this.onOperation?.(operation);
   }
@@ -188,22 +183,20 @@ export class SimulatedDisk implements Disk {
 class SimulatedFile implements AppendFile {
   readonly #disk: SimulatedDisk;
   readonly #inode: Inode;
-  readonly #epoch: number;
 
   constructor(disk: SimulatedDisk, inode: Inode) {
     this.#disk = disk;
     this.#inode = inode;
-    this.#epoch = disk.epoch;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    await this.#disk.operate('write', this.#epoch);
+    await this.#disk.operate('write');
     this.#disk.append(this.#inode, bytes);
   }
 
   async sync(): Promise<void> {
     const { content } = this.#inode;
-    await this.#disk.operate('sync', this.#epoch);
+    await this.#disk.operate('sync');
     syncInode(this.#inode, content);
   }
 
