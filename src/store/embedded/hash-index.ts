@@ -14,6 +14,7 @@ const DEPTH = FILLED + 1;
 /** A segment fuller than this splits: linear probing stays short. */
 const FILLED_MAX = HOMES;
 const PREFIX_BITS = 32 - SLOT_BITS;
+const PREFIXES = 1 << PREFIX_BITS;
 const SPARES_MAX = 2;
 
 /** Where a hash is looked for first. Homes are spread evenly over the pairs. */
@@ -126,20 +127,20 @@ export class HashIndex {
    * change the index. Result: the next cursor, 0 at the end. Range of cursors: 0 .. 2^32 - 1.
    */
   scan(cursor: number, count: number, visit: (ref: Ref, hash: number) => void): number {
-    let home = Math.floor(cursor / 2 ** PREFIX_BITS) & HOME_MASK;
-    let prefix = cursor % 2 ** PREFIX_BITS;
+    let home = Math.floor(cursor / PREFIXES) & HOME_MASK;
+    let prefix = cursor % PREFIXES;
     let seen = 0;
     while (seen < count) {
       const segment = this.directory[prefix >>> (PREFIX_BITS - (32 - this.shift))];
       seen += visitHome(segment, home, prefix, visit);
-      const width = 2 ** (PREFIX_BITS - segment[DEPTH]);
-      prefix = (Math.floor(prefix / width) + 1) * width;
-      if (prefix < 2 ** PREFIX_BITS) continue;
+      const widthBits = PREFIX_BITS - segment[DEPTH];
+      prefix = ((prefix >>> widthBits) + 1) << widthBits;
+      if (prefix < PREFIXES) continue;
       prefix = 0;
       home++;
       if (home === HOMES) return 0;
     }
-    return home * 2 ** PREFIX_BITS + prefix;
+    return home * PREFIXES + prefix;
   }
 
   /** The ref at a random slot; 0: an empty one. */
