@@ -57,6 +57,7 @@ export function isKept({ site, kind, endedMs }: Attempt): boolean {
 }
 
 const ANOMALIES_MAX = 1_000;
+const RECENT_MAX = 16;
 
 /** A found violation. */
 export interface Anomaly {
@@ -70,6 +71,8 @@ export class History {
   readonly elements: Element[] = [];
   readonly registers = new Map<string, Register>();
   readonly counters = new Map<string, Counter>();
+  /** The last commands on keys of which only is asked that all sites end alike. */
+  readonly recent = new Map<string, string[]>();
   readonly anomalies: Anomaly[] = [];
   /** Of all commands. */
   readonly outcomes = { ok: 0, refused: 0, unknown: 0 };
@@ -95,6 +98,15 @@ export class History {
     const found = this.counters.get(key) ?? { key, increments: [], readings: [] };
     this.counters.set(key, found);
     return found;
+  }
+
+  remember(keys: readonly string[], line: string): void {
+    for (const key of keys) {
+      const lines = this.recent.get(key) ?? [];
+      lines.push(line);
+      if (lines.length > RECENT_MAX) lines.shift();
+      this.recent.set(key, lines);
+    }
   }
 
   count(name: string, outcome: Outcome): void {

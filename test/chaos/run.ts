@@ -86,11 +86,24 @@ async function converge(world: World, history: History): Promise<{ dump: Dump; c
     const found = unequal(dumps);
     if (found.length === 0 && dumps[0] !== undefined) return { dump: dumps[0], convergedMs };
     if (convergedMs > CONVERGENCE_MS) {
-      for (const text of found) history.anomaly('sites differ', text, [`${convergedMs} ms after healing`]);
+      for (const text of found) await tellDifference(world, history, text);
       return { dump: dumps.find((dump) => dump !== undefined) ?? emptyDump, convergedMs };
     }
     await pause(500);
   }
+}
+
+/** With what is known of the key. */
+async function tellDifference({ sites }: World, history: History, text: string): Promise<void> {
+  const key = text.split(': ')[0] ?? '';
+  const lines = [...(history.recent.get(key) ?? [])];
+  for (const { name, socket } of sites) {
+    const client = await openClient(socket).catch(() => undefined);
+    const trace: unknown = await client?.command('MQKV.TRACE', key).catch(String);
+    client?.close();
+    lines.push(`${name} ${JSON.stringify(trace)}`);
+  }
+  history.anomaly('sites differ', text, lines);
 }
 
 const emptyDump: Dump = { keys: 0, entries: new Map(), get: () => undefined };

@@ -1,7 +1,7 @@
 // Clients of a chaos run: they write what can be told apart, read, and note what they were told.
 import { below, type Random, seededRandom } from '../../src/base/index.ts';
 import { type ChaosClient, openClient, type Outcome } from './client.ts';
-import type { Attempt, Element, History } from './history.ts';
+import { type Attempt, type Element, type History, lineOf } from './history.ts';
 import type { ChaosSite } from './site.ts';
 import type { World } from './world.ts';
 
@@ -221,7 +221,9 @@ class Client {
       ['SADD', key, value],
       ['MSET', key, value, `m:${below(random, 30)}`, value],
     ];
-    return [{ command: forms[below(random, forms.length)] ?? [], note: () => {} }];
+    const command = forms[below(random, forms.length)] ?? [];
+    const keys = command.filter((word) => word.startsWith('m:'));
+    return [{ command, note: (attempt) => history.remember(keys, lineOf(command.join(' '), attempt)) }];
   }
 
   /** Elements, the latest rather, and counters. */
