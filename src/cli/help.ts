@@ -5,6 +5,7 @@ import { LATER_OPTIONS, type Option, OPTIONS } from '../site/index.ts';
 export const COMMANDS: Readonly<Record<string, string>> = {
   serve: 'run one site; "mqkv help serve" lists its flags',
   demo: 'run three sites on this machine, joined by peer links, and say what to try',
+  repair: 'repair DIR: keep what can be read of the damaged folder of a file: store',
   version: 'print the version',
   help: 'print this, or the help of a command',
 };

@@ -174,7 +174,7 @@ describe('refusals of values', () => {
   const SIZE = 'must be a size such as 64mb, 512MiB or 1gb, from 1kb to 512mb';
   const DURATION = 'must be a duration such as 500ms, 10s or 24h, from 0s to 1h';
   const NOW = 'this version has nsq: and peers:';
-  const STORES = 'this version has memory:, redis:, rediss:, unix:, redis+sentinel: and redis+cluster:';
+  const STORES = 'this version has memory:, file:, redis:, rediss:, unix:, redis+sentinel: and redis+cluster:';
   const rows: readonly (readonly [flag: string, value: string, message: string])[] = [
     ['listen', '6389', `${LISTEN}; did you mean "127.0.0.1:6389"?`],
     ['listen', ':6389', `${LISTEN}; did you mean "127.0.0.1:6389"?`],
@@ -189,7 +189,7 @@ describe('refusals of values', () => {
     ['site', 'x'.repeat(65), 'must be 1 to 64 of A-Z a-z 0-9 . _ -'],
     ['store', 'memory:x', 'must be "memory:" with nothing after the colon'],
     ['store', 'memry:', `has no known scheme; ${STORES}; did you mean "memory:"?`],
-    ['store', 'file:/data', `is not available yet; ${STORES}`],
+    ['store', 'file:', 'must be file:DIR[?fsync=always|everysec|no]'],
     ['store', 'redis://h:1/x', 'holds the database "x"; allowed is a number from 0 to 65535'],
     ['cache', '1kb', 'must be a size such as 64mb, 512MiB or 1gb, from 1mb to 1gb'],
     ['foreign-writes', 'adpot', 'must be one of report, adopt; did you mean "adopt"?'],

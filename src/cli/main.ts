@@ -23,6 +23,7 @@ async function dispatch(args: readonly string[]): Promise<number> {
   if (wantsHelp(args)) return printHelp(command.startsWith('-') || command === 'help' ? rest : [command]);
   if (command === 'serve') return (await import('./serve.ts')).serve(rest);
   if (command === 'demo') return (await import('./demo.ts')).demo(rest);
+  if (command === 'repair') return (await import('./repair.ts')).repair(rest);
   return refuse(command);
 }
 

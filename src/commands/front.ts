@@ -51,6 +51,7 @@ export class Front {
   readonly #hooks: FrontHooks;
   #turn: Connection | undefined;
   #refusal: string | undefined;
+  #writeRefusal: string | undefined;
   /** Takes the replies that CLIENT REPLY turns off. */
   readonly #void = new ReplyWriter();
 
@@ -86,8 +87,11 @@ export class Front {
       this.now = this.#ctx.clock.now();
       this.#turn = session.connection;
       if (this.#shared.options.refusal !== undefined) this.#refusal = this.#shared.options.refusal();
+      if (this.#shared.options.writeRefusal !== undefined)
+        this.#writeRefusal = this.#shared.options.writeRefusal();
     }
-    return session.isPlain && this.#refusal === undefined && this.#shared.monitors.size === 0;
+    const isRefused = this.#refusal !== undefined || this.#writeRefusal !== undefined;
+    return session.isPlain && !isRefused && this.#shared.monitors.size === 0;
   }
 
   /** Time has passed within a chunk of input: the clock is read again. */
@@ -155,6 +159,7 @@ export class Front {
     if (!session.authenticated && !spec.flags.has('no_auth')) return 'NOAUTH Authentication required.';
     if (this.#refusal !== undefined && !spec.flags.has('loading') && spec.group !== 'connection')
       return this.#refusal;
+    if (this.#writeRefusal !== undefined && spec.flags.has('denyoom')) return this.#writeRefusal;
     const isLimited =
       session.connection.protocol === 2 && this.#shared.pubsub.isSubscribed(session.connection);
     if (isLimited && !WHILE_SUBSCRIBED.has(spec.name))

@@ -20,8 +20,11 @@ export class Gateway implements Handler {
   readonly #front: Front;
   readonly #hot: HotPath;
   readonly #store: Store;
+  /** Only there where replies may have to wait: a server asks once a chunk. */
+  readonly settled: GatewayOptions['settled'];
 
   constructor(options: GatewayOptions) {
+    this.settled = options.settled;
     const maxValueBytes = options.maxValueBytes ?? VALUE_BYTES_MAX;
     const { keyspace, random, clock } = options;
     const ctx: CallContext = { keyspace, random, clock, maxValueBytes };

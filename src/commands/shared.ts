@@ -36,6 +36,10 @@ export interface GatewayOptions {
   shutdown?(): void;
   /** The error that data commands get now (`LOADING …`, `DUPSITE …`); undefined: none. */
   refusal?(): string | undefined;
+  /** The error that commands which may take more room get now (`MISCONF …`); undefined: none. */
+  writeRefusal?(): string | undefined;
+  /** As `settled` of a server's handler. */
+  settled?(connection: Connection, hasWaited: boolean): Promise<void> | undefined;
   /** Units: bytes. Default: VALUE_BYTES_MAX. */
   readonly maxValueBytes?: number | undefined;
   /** Shown by CONFIG GET besides the built-in settings. */

@@ -60,6 +60,8 @@ export class Client implements Connection {
   #status: ParseStatus = 'done';
   #running = false;
   #waiting = false;
+  /** A command has waited since replies were sent last. */
+  #hasWaited = false;
   #ended = false;
   #controller: AbortController | undefined;
 
@@ -163,7 +165,7 @@ export class Client implements Connection {
   later(count: number): LaterReply {
     const lane = this.#lane;
     assert(lane !== undefined && this.#running, 'a handler runs');
-    if (lane.writer.length > 0) this.#output.write(lane.writer.take());
+    if (lane.writer.length > 0) this.#send(lane);
     const { ends } = lane.batch;
     const first = this.#next - 1;
     const inputBytes = ends[first + count - 1] - (first === 0 ? 0 : ends[first - 1]);
@@ -265,7 +267,7 @@ export class Client implements Connection {
       this.#parse(lane, EMPTY);
     }
     if (this.#status === 'malformed') return this.#malformed(lane);
-    if (writer.length > 0) this.#output.write(writer.take());
+    if (writer.length > 0) this.#send(lane);
     this.#release();
     if (this.#ended) this.#finishIfIdle();
   }
@@ -274,8 +276,9 @@ export class Client implements Connection {
     this.#running = false;
     this.#waiting = true;
     const before = Math.min(mark, lane.writer.length);
-    if (this.#phase === 'open' && before > 0) this.#output.write(lane.writer.take(before));
+    if (this.#phase === 'open' && before > 0) this.#send(lane, before);
     this.#core.lanes.keep(lane);
+    this.#hasWaited = true;
     const settled = (): void => {
       this.#waiting = false;
       this.#goOn();
@@ -292,9 +295,25 @@ export class Client implements Connection {
     lane.writer.error('ERR internal error');
   }
 
+  /** Sends replies (all, or `bytes` of them), at once or when the handler says that they may leave (4). */
+  #send(lane: Lane, bytes?: number): void {
+    const pieces = lane.writer.take(bytes);
+    const settled = this.#core.handler.settled?.(this, this.#hasWaited);
+    this.#hasWaited = false;
+    if (settled === undefined) return this.#output.write(pieces);
+    const place = this.#output.later({ commands: lane.batch.count, inputBytes: 0 });
+    settled.then(
+      () => {
+        place.write(pieces);
+        place.end();
+      },
+      () => this.close(),
+    );
+  }
+
   /** Sends what has grown large. True: the client does not take it, so the rest of its commands waits. */
   #flushEarly(lane: Lane): boolean {
-    this.#output.write(lane.writer.take());
+    this.#send(lane);
     if (!this.#output.blocked) return false;
     this.#hold(lane);
     return true;
@@ -303,14 +322,14 @@ export class Client implements Connection {
   /** The rest of the commands waits until the output goes on. */
   #hold(lane: Lane): void {
     this.#running = false;
-    if (lane.writer.length > 0) this.#output.write(lane.writer.take());
+    if (lane.writer.length > 0) this.#send(lane);
     this.#core.lanes.keep(lane);
   }
 
   /** Closed, finishing or detached by a handler. */
   #stopped(lane: Lane): void {
     this.#running = false;
-    if (this.#phase === 'finishing') this.#output.write(lane.writer.take());
+    if (this.#phase === 'finishing') this.#send(lane);
     this.#release();
     if (this.#phase === 'finishing') this.#finish();
   }
@@ -318,7 +337,7 @@ export class Client implements Connection {
   #malformed(lane: Lane): void {
     lane.writer.error(this.#parser.problem);
     this.#core.logger.debug({ client: this.id, problem: this.#parser.problem }, 'malformed request');
-    this.#output.write(lane.writer.take());
+    this.#send(lane);
     this.#release();
     this.#finish();
   }

@@ -78,6 +78,12 @@ export interface Handler {
    * Owns: `batch` and `reply` are the server's, valid until the return.
    */
   handleRun?(connection: Connection, batch: CommandBatch, from: number, reply: ReplyWriter): number;
+  /**
+   * Asked before replies are sent: they leave when the promise settles, later ones behind them; commands go on meanwhile.
+   * undefined: at once. `hasWaited`: among them is a reply of a command that waited (a promise of `handle`). Errors: a rejection
+   * closes the connection, and the replies never leave.
+   */
+  readonly settled?: ((connection: Connection, hasWaited: boolean) => Promise<void> | undefined) | undefined;
   /** A client has come. */
   opened?(connection: Connection): void;
   /** A client has gone (also when detached). */

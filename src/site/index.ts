@@ -12,6 +12,7 @@ export {
 } from './options.ts';
 export { nearest, suggestion } from './suggest.ts';
 export {
+  type FileUrl,
   type MemoryUrl,
   type NsqUrl,
   parseQueueUrl,
@@ -23,4 +24,5 @@ export {
   type StoreUrl,
   withoutPassword,
 } from './urls.ts';
+export { type RepairedStore, repairStore } from './repair-store.ts';
 export { openSite, type Site, type Surroundings } from './site.ts';

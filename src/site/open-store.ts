@@ -36,6 +36,7 @@ export interface OpenedStore {
 export async function openStore(around: StoreSurroundings): Promise<OpenedStore> {
   const { store: url } = around.config;
   if (url.kind === 'memory') return openEmbedded(around);
+  if (url.kind === 'file') return (await import('./open-file.ts')).openFile(url, around);
   const { openRedis } = await import('./open-redis.ts');
   return openRedis(url, around);
 }

@@ -62,8 +62,8 @@ export const OPTIONS = {
     value: 'URL',
     default: 'memory:',
     range:
-      'memory:, redis[s]://[[USER]:PASSWORD@]HOST:PORT[/DB], unix:PATH, redis+sentinel://…HOST:PORT,…/NAME[/DB] or redis+cluster://…HOST:PORT,…',
-    doc: "Where the data lies: in this process, or in the site's own Redis. docs/redis-store.md lists the parameters.",
+      'memory:, file:DIR[?fsync=always|everysec|no], redis[s]://[[USER]:PASSWORD@]HOST:PORT[/DB], unix:PATH, redis+sentinel://…HOST:PORT,…/NAME[/DB] or redis+cluster://…HOST:PORT,…',
+    doc: "Where the data lies: in this process, in this process and a folder that outlives it (docs/file-store.md), or in the site's own Redis (docs/redis-store.md).",
     parse: parseStoreUrl,
   },
   cache: {

@@ -83,7 +83,13 @@ describe('parseQueueUrl', () => {
     expect(failureOf(() => parseSubscribeUrl('peers://a:1')).message).toContain('must be an nsq:// URL');
     expect(parseStoreUrl('memory:')).toEqual({ kind: 'memory' });
     expect(failureOf(() => parseStoreUrl('memory:x')).message).toContain('nothing after the colon');
-    expect(failureOf(() => parseStoreUrl('file:/x')).message).toContain('is not available yet');
+    expect(parseStoreUrl('file:/x')).toEqual({ kind: 'file', path: '/x', fsync: 'everysec' });
+    expect(parseStoreUrl('file:///x/y?fsync=no')).toEqual({ kind: 'file', path: '/x/y', fsync: 'no' });
+    expect(parseStoreUrl('file:data?fsync=always')).toEqual({ kind: 'file', path: 'data', fsync: 'always' });
+    for (const text of ['file:', 'file://host/x', 'file:?fsync=no'])
+      expect(failureOf(() => parseStoreUrl(text)).message).toContain('must be file:DIR');
+    expect(failureOf(() => parseStoreUrl('file:/x?fsync=maybe')).message).toContain('always, everysec, no');
+    expect(failureOf(() => parseStoreUrl('file:/x?fsync')).message).toContain('a value');
   });
 });
 

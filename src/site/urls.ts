@@ -13,8 +13,18 @@ export interface MemoryUrl {
   readonly kind: 'memory';
 }
 
+/** The embedded store with a log in a folder. */
+export interface FileUrl {
+  readonly kind: 'file';
+  /** As it was given, relative to the working folder where it does not begin with a slash. */
+  readonly path: string;
+  readonly fsync: (typeof FSYNC)[number];
+}
+
 /** Where a site's data lies. */
-export type StoreUrl = MemoryUrl | RedisUrl;
+export type StoreUrl = MemoryUrl | FileUrl | RedisUrl;
+
+const FSYNC = ['always', 'everysec', 'no'] as const;
 
 /** nsqd to publish to (in this order) and to consume from, nsqlookupd to find further ones by. */
 export interface NsqUrl {
@@ -35,7 +45,7 @@ export interface PeersUrl {
 /** What carries writes between sites. */
 export type QueueUrl = NsqUrl | PeersUrl;
 
-const STORES = { now: ['memory:', ...REDIS_SCHEMES], later: ['file:'], instead: REDIS_INSTEAD };
+const STORES = { now: ['memory:', 'file:', ...REDIS_SCHEMES], later: [], instead: REDIS_INSTEAD };
 const NSQ_TLS = 'asks for TLS to nsqd, which is not available yet; use nsq://';
 const QUEUES = {
   now: ['nsq:', 'peers:'],
@@ -61,9 +71,20 @@ const NSQ_LATER: ReadonlyMap<string, string> = new Map([
 /** Parses a store's URL. Errors: MqkvError `BAD_VALUE`. */
 export function parseStoreUrl(text: string): StoreUrl {
   const scheme = schemeOf(text, STORES);
+  if (scheme === 'file:') return parseFile(text);
   if (scheme !== 'memory:') return parseRedisUrl(text, scheme);
   if (text !== 'memory:') throw badValue('must be "memory:" with nothing after the colon');
   return { kind: 'memory' };
+}
+
+function parseFile(text: string): FileUrl {
+  const [, path = '', query = ''] = /^file:(?:\/\/(?=\/))?([^?]*)(?:\?(.*))?$/s.exec(text) ?? [];
+  if (path === '' || path.includes('\0') || path.startsWith('//'))
+    throw badValue('must be file:DIR[?fsync=always|everysec|no]');
+  const given = parameterMap(query, ['fsync']).get('fsync') ?? 'everysec';
+  const fsync = FSYNC.find((policy) => policy === given);
+  if (fsync === undefined) throw badValue(`holds fsync=${given}; allowed are ${FSYNC.join(', ')}`);
+  return { kind: 'file', path, fsync };
 }
 
 /** Parses a queue's URL. Errors: MqkvError `BAD_VALUE`. */

@@ -48,6 +48,8 @@ export class FileStore implements Store {
   readonly #parts: FileStoreParts;
   readonly #timer: Timer;
   #closing: Promise<void> | undefined;
+  /** Entries of the log when `settled` was asked last. */
+  #acknowledged = 0;
 
   constructor(parts: FileStoreParts) {
     const { embedded, writer, rewriting, clock } = parts;
@@ -98,9 +100,15 @@ export class FileStore implements Store {
     this.embedded.prepare(batch, from, to);
   }
 
-  /** With `fsync=always`: what was written so far may be acknowledged when this resolves; undefined: it may now. */
-  settled(): Promise<void> | undefined {
-    return this.#parts.fsync === 'always' ? this.#parts.writer.settled() : undefined;
+  /**
+   * With `fsync=always`: what was written since the last call (`all`: ever) may be acknowledged when this resolves; undefined: it
+   * may now.
+   */
+  settled(all = true): Promise<void> | undefined {
+    const { writer, fsync } = this.#parts;
+    if (fsync !== 'always' || (!all && writer.appends === this.#acknowledged)) return undefined;
+    this.#acknowledged = writer.appends;
+    return writer.settled();
   }
 
   /** Errors: MqkvError `MALFORMED_DELTA`, `STORE_UNWRITABLE`; then nothing was merged. */

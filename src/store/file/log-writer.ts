@@ -62,6 +62,8 @@ export class LogWriter {
   readonly buffer = new EntryBuffer();
   /** Sequence of the block that `buffer` becomes. */
   sequence: number;
+  /** Entries so far. */
+  appends = 0;
   /** Units: bytes written to the present file. */
   fileBytes = 0;
   /** Called when a sync has failed: all must be written anew, and then `renew` called. */
@@ -115,6 +117,7 @@ export class LogWriter {
 
   /** Something was appended to `buffer`. */
   appended(): void {
+    this.appends++;
     if (this.#waitsSinceMs === 0) this.#waitsSinceMs = this.#options.clock.now();
     if (this.#isKicked || this.#isWriting) return;
     if (this.#options.fsync === 'always') {

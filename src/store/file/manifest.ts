@@ -27,6 +27,7 @@ export interface LogEntry extends BlockFile {
 /** What a folder holds. */
 export interface Manifest {
   readonly format: number;
+  /** '': not known after a repair; the next start says it. */
   readonly site: string;
   readonly storeId: string;
   /** Counts files up. */

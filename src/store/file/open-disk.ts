@@ -18,17 +18,19 @@ const REASONS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the name is too long',
 };
 
-/** Opens a folder, which is made if only it is missing. Errors: MqkvError `STORE_FOLDER`. */
-export async function openDisk(path: string): Promise<Disk> {
+/** Opens a folder, which is made if only it is missing, unless it must exist. Errors: MqkvError `STORE_FOLDER`. */
+export async function openDisk(path: string, which: 'any' | 'existing' = 'any'): Promise<Disk> {
   try {
-    await mkdir(path);
+    if (which === 'any') await mkdir(path);
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw folderError(path, error);
   }
   try {
     await readdir(path);
   } catch (error) {
-    throw folderError(path, error);
+    throw codeOf(error) === 'ENOENT'
+      ? new MqkvError('STORE_FOLDER', `there is no folder "${path}"`)
+      : folderError(path, error);
   }
   return new RealDisk(path);
 }

@@ -33,6 +33,7 @@ import {
   removeClean,
   writeManifest,
 } from './manifest.ts';
+import { codeOf, folderError } from './open-disk.ts';
 import { replay, type ReplayTarget } from './replay.ts';
 import { Rewriting } from './rewriting.ts';
 
@@ -61,12 +62,21 @@ export interface FileStoreOptions {
  * Errors: MqkvError `STORE_IN_USE`, `STORE_DAMAGED`, `STORE_FORMAT`, `STORE_SITE`; the system's.
  */
 export async function openFileStore(options: FileStoreOptions): Promise<FileStore> {
-  const lock = await options.disk.lock();
+  const lock = await lockOf(options.disk);
   try {
     return await open(options, lock);
   } catch (error) {
     await lock.release();
-    throw error;
+    throw error instanceof MqkvError || codeOf(error) === '' ? error : folderError(options.disk.path, error);
+  }
+}
+
+/** Locks a folder. Errors: MqkvError. */
+export async function lockOf(disk: Disk): Promise<FolderLock> {
+  try {
+    return await disk.lock();
+  } catch (error) {
+    throw error instanceof MqkvError ? error : folderError(disk.path, error);
   }
 }
 
@@ -123,7 +133,8 @@ async function open(options: FileStoreOptions, lock: FolderLock): Promise<FileSt
 
 /** Reads and checks what is there; changes nothing. */
 async function find({ disk, site, random, logger }: FileStoreOptions): Promise<Found> {
-  const manifest = (await readManifest(disk)) ?? (await emptyManifest(disk, site, random));
+  const read = (await readManifest(disk)) ?? (await emptyManifest(disk, site, random));
+  const manifest = read.site === '' ? { ...read, site } : read;
   if (manifest.site !== site) {
     throw new MqkvError(
       'STORE_SITE',
