@@ -2,7 +2,7 @@
 import { below, type Random } from '../../src/base/index.ts';
 
 const FIELDS = ['f', 'g', 'h'];
-const TEXTS = ['1', '5', 'x', '9223372036854775807', '-7', '0.5', '', '007', 'text'];
+const TEXTS = ['1', '5', 'y', '9223372036854775807', '-7', '0.5', '', '007', 'text'];
 const NUMBERS = ['1', '2', '-1', '3', '9223372036854775000', '7'];
 const FLOATS = ['0.25', '-1.5', '2', '1'];
 const TTLS_MS = ['1', '50', '300', '1000', '2000', '5000', '60000', '700000'];
@@ -71,6 +71,15 @@ const ZSETS: readonly Make[] = [
   (r, k) => [pick(r, ['ZPOPMIN', 'ZPOPMAX']), k, '1'],
   (r, k, o) => [pick(r, ['ZUNIONSTORE', 'ZINTERSTORE', 'ZDIFFSTORE']), k, '2', k, o],
 ];
+/** The many ways of two sites to take, give back and take again a key with a TTL. */
+const LIVES: readonly Make[] = [
+  (r, k) => ['HSET', k, field(r), '1'],
+  (r, k) => ['HSET', k, field(r), '2'],
+  (_, k) => ['HDEL', k, 'f', 'g', 'h'],
+  (r, k) => ['HDEL', k, field(r), field(r)],
+  (r, k) => ['PEXPIRE', k, pick(r, ['3000', '60000', '700000'])],
+  (r, k) => ['HINCRBY', k, field(r), '1'],
+];
 const TYPES: readonly (readonly Make[])[] = [STRINGS, HASHES, SETS, ZSETS];
 
 /** Commands of one unit, mostly one, and all keys that it names. */
@@ -79,18 +88,27 @@ export interface Unit {
   readonly keys: readonly string[];
 }
 
-/** A unit over `keys` keys of one type (and now and then a stranger among them). */
-export function randomUnit(random: Random, keys: number): Unit {
-  const type = below(random, TYPES.length);
+/** What a seed's general keys are like: mostly of one type each, of changing types, or with many lives. */
+export type Theme = 'typed' | 'mixed' | 'lives';
+
+/** A unit over `keys` keys of each kind. */
+export function randomUnit(random: Random, theme: Theme, keys: number): Unit {
+  const type = theme === 'typed' ? below(random, TYPES.length) : 0;
   const names = new Set<string>();
   const commands: string[][] = [];
   do {
-    const chance = below(random, 20);
-    const makes = chance < 13 ? TYPES[type] : chance < 19 ? ANY : pick(random, TYPES);
     const key = `g${type}:${below(random, keys)}`;
     const other = `g${type}:${below(random, keys)}`;
-    commands.push(pick(random, makes ?? ANY)(random, key, other));
+    commands.push(pick(random, makesOf(random, theme, type))(random, key, other));
     names.add(key).add(other);
   } while (below(random, 6) === 0);
   return { commands, keys: [...names] };
+}
+
+function makesOf(random: Random, theme: Theme, type: number): readonly Make[] {
+  const chance = below(random, 20);
+  if (theme === 'lives') return chance < 19 ? LIVES : pick(random, TYPES);
+  if (chance >= 14) return ANY;
+  if (theme === 'mixed' || chance === 13) return pick(random, TYPES);
+  return TYPES[type] ?? ANY;
 }

@@ -1,6 +1,6 @@
 // What a seed decides before anything runs: how many sites, how busy, which faults.
 import { below, HORIZON_MS, type Random } from '../../src/base/index.ts';
-import { pick } from './commands.ts';
+import { pick, type Theme } from './commands.ts';
 
 export type StoreKind = 'embedded' | 'file' | 'redis';
 
@@ -39,6 +39,7 @@ export interface Plan {
   /** Units per simulated second, over all sites. */
   readonly rate: number;
   readonly keys: number;
+  readonly theme: Theme;
   readonly horizonMs: number;
   readonly hasPeers: boolean;
   readonly maxMessageBytes: number;
@@ -56,6 +57,7 @@ export function planOf(random: Random, stores: readonly StoreKind[]): Plan {
     latencyMsMax: pick(random, [2, 5, 20, 60]),
     rate: pick(random, [3, 10, 10, 20]),
     keys: 1 + below(random, 3),
+    theme: pick(random, ['typed', 'typed', 'mixed', 'lives']),
     horizonMs: pick(random, [HORIZON_MS, HORIZON_MS, 10 * 60_000, 2 * 60_000]),
     hasPeers: below(random, 8) !== 0,
     maxMessageBytes: pick(random, [1_048_576, 1_048_576, 1_048_576, 1_048_576, 700]),

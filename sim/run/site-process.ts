@@ -19,6 +19,8 @@ export interface StoreUnderTest {
   readonly keyspace: Keyspace;
   stateOf(key: Latin1): KeyState | undefined;
   allKeys(): readonly Latin1[];
+  /** Growing writes are answered with an error now. */
+  refusesWrites(): boolean;
 }
 
 export interface ProcessOptions {
@@ -99,7 +101,11 @@ export class SiteProcess implements Keeper {
   /** Whether data commands are answered. */
   get serves(): boolean {
     return (
-      this.loop.isAlive && !this.loop.isStalled && !this.isLoading && !this.replication.membership.duplicate
+      this.loop.isAlive &&
+      !this.under.refusesWrites() &&
+      !this.loop.isStalled &&
+      !this.isLoading &&
+      !this.replication.membership.duplicate
     );
   }
 

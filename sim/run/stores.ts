@@ -1,26 +1,47 @@
 // The kinds of stores that `--store` names, and how a machine opens its own.
 import { openEmbeddedStore } from '../../src/store/embedded/index.ts';
+import { openFileStore } from '../../src/store/file/index.ts';
 import type { Host } from './host.ts';
 import type { StoreKind } from './plan.ts';
 import type { StoreOptions, StoreUnderTest } from './site-process.ts';
 
+const KINDS: Readonly<Record<string, readonly StoreKind[]>> = {
+  embedded: ['embedded'],
+  file: ['file'],
+  mixed: ['file', 'embedded'],
+};
+
 /** Errors: Error for a name that is none. */
 export function storesOf(name: string): readonly StoreKind[] {
-  if (name === 'embedded') return [name];
-  throw new Error(`--store ${name}: embedded is what the simulator runs`);
+  const kinds = KINDS[name];
+  if (kinds === undefined) throw new Error(`--store ${name}: it is one of ${Object.keys(KINDS).join(', ')}`);
+  return kinds;
 }
 
 /** Opens the store of a machine. */
-export function openStoreOf(
-  _host: Host,
-): (options: StoreOptions) => StoreUnderTest | Promise<StoreUnderTest> {
-  return (options) => {
-    const store = openEmbeddedStore(options);
-    return {
-      store,
-      keyspace: store.keyspace,
-      stateOf: (key) => store.stateOf(key),
-      allKeys: () => store.allKeys(),
-    };
+export function openStoreOf(host: Host): (options: StoreOptions) => StoreUnderTest | Promise<StoreUnderTest> {
+  return (options) => (host.disk === undefined ? openInMemory(options) : openOnDisk(host, options));
+}
+
+function openInMemory(options: StoreOptions): StoreUnderTest {
+  const store = openEmbeddedStore(options);
+  return {
+    store,
+    keyspace: store.keyspace,
+    stateOf: (key) => store.stateOf(key),
+    allKeys: () => store.allKeys(),
+    refusesWrites: () => false,
+  };
+}
+
+async function openOnDisk({ disk, site }: Host, options: StoreOptions): Promise<StoreUnderTest> {
+  if (disk === undefined) throw new Error('a machine without a disk');
+  const store = await openFileStore({ ...options, disk: disk.open(options.clock), site });
+  return {
+    store,
+    keyspace: store.keyspace,
+    stateOf: (key) => store.embedded.stateOf(key),
+    allKeys: () => store.embedded.allKeys(),
+    refusesWrites: () => store.problem !== undefined,
   };
 }

@@ -78,7 +78,8 @@ export class Workload {
 
   #general(process: SiteProcess): void {
     const { totals } = this.#world;
-    const unit = randomUnit(this.#random, this.#world.plan.keys);
+    const { theme, keys } = this.#world.plan;
+    const unit = randomUnit(this.#random, theme, keys);
     totals.operation(unit.commands.length > 1 ? 'transaction' : (unit.commands[0]?.[0] ?? ''));
     const { before, after } = this.#run(process, unit);
     checkUnit({
