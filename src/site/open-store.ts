@@ -56,7 +56,8 @@ export function gatewayOptions({
 function openEmbedded(around: StoreSurroundings): OpenedStore {
   const { clock, random, logger } = around;
   const { horizonMs, outboxBytesMax } = around.config;
-  const store = openEmbeddedStore({ clock, random, logger, horizonMs, outboxBytesMax });
+  const isAlone = around.config.queue === undefined;
+  const store = openEmbeddedStore({ clock, random, logger, horizonMs, outboxBytesMax, isAlone });
   const handler = createGateway({ ...gatewayOptions(around), keyspace: store.keyspace, store });
   return {
     store,

@@ -22,6 +22,8 @@ import { stateOf } from './states.ts';
 const SLICE_KEYS = 1000;
 const SLICE_BYTES = 1024 * 1024;
 const STEP_KEYS = 50;
+/** What a step counts as where the index is nearly empty: it takes as long. */
+const SPARSE_KEYS = 400;
 const COUNTER_SPAN = 4294967296;
 
 /** The visited key: one object for all. */
@@ -48,6 +50,8 @@ class Comparing {
   readonly #fingerprint = new Fingerprint();
   readonly #compared = new Compared();
   #bytes = 0;
+  /** Keys looked at. */
+  seen = 0;
 
   constructor(core: Core, comparison: Comparison, visit: (key: ComparedKey) => void) {
     this.#core = core;
@@ -59,14 +63,17 @@ class Comparing {
   slice(from: number): number {
     let position = from;
     this.#bytes = 0;
-    for (let keys = 0; keys < SLICE_KEYS && this.#bytes < SLICE_BYTES; keys += STEP_KEYS) {
+    for (let keys = 0; keys < SLICE_KEYS && this.#bytes < SLICE_BYTES; ) {
+      const { seen } = this;
       position = this.#core.table.index.scan(position, STEP_KEYS, (ref) => this.#key(ref));
       if (position === 0) break;
+      keys += this.seen - seen < STEP_KEYS ? SPARSE_KEYS : STEP_KEYS;
     }
     return position;
   }
 
   #key(ref: Ref): void {
+    this.seen++;
     const compared = this.#compared;
     const { slots } = this.#comparison;
     this.#find(ref);

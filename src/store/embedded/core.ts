@@ -281,6 +281,19 @@ export class Core {
     if (this.watches.size > 0) this.watches.changed(table.key(ref));
   }
 
+  /** Marks a record whole, though nothing has changed; outside of a unit. */
+  markAgain(ref: Ref): void {
+    const { table } = this;
+    let position = table.word(ref, 5);
+    if (this.formAt(ref) === COMPLEX) table.sideOf(ref).touchWhole();
+    if (position === 0) {
+      if (table.ring.live === 0) this.#marksAppeared = true;
+      position = table.ring.push(ref);
+      table.setWord(ref, 5, position);
+    }
+    if (this.journal !== undefined) this.journal.touch(position, undefined);
+  }
+
   /**
    * Stores the state of the key located last; `ref` is its record or 0. Result: its record. The state belongs to the
    * store from now on.

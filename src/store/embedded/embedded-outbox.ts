@@ -10,12 +10,16 @@ import type { Ref } from './slab.ts';
 
 /** Units: bytes of a mark: its entry in the ring. */
 const MARK_BYTES = 5;
+/** Units: bytes taken at one time where marks are only let go. */
+const DROP_BYTES = 64 * 1024;
 
 export class EmbeddedOutbox implements Outbox {
   readonly #core: Core;
   readonly #bytesMax: number;
   readonly #deltas = new DeltaBuffer();
   readonly #group: Ref[] = [];
+  /** Taken and not yet accepted, the oldest first. */
+  readonly #takings = new Set<{ readonly atMs: number }>();
   #collapsed: Uint8Array | undefined;
 
   /** Units: `bytesMax` bytes of marks; beyond it the oldest are collapsed to slots. */
@@ -45,6 +49,28 @@ export class EmbeddedOutbox implements Outbox {
     return this.#collapsed;
   }
 
+  /** Units: Unix ms; since when the oldest taking waits to be accepted. undefined: none waits. */
+  get waitsSinceMs(): number | undefined {
+    for (const { atMs } of this.#takings) return atMs;
+    return undefined;
+  }
+
+  /** Lets all marks go: nobody will ask for them. */
+  drop(): void {
+    const { journal, table } = this.#core;
+    this.#collapsed = undefined;
+    if (journal !== undefined) {
+      for (let taken = this.take(DROP_BYTES); taken !== undefined; taken = this.take(DROP_BYTES))
+        taken.accepted();
+      return;
+    }
+    const group = this.#group;
+    while (table.ring.peek(group)) {
+      table.ring.drop(group.length);
+      for (const ref of group) this.#unmark(ref);
+    }
+  }
+
   takeCollapsed(): Uint8Array | undefined {
     const slots = this.#collapsed;
     this.#collapsed = undefined;
@@ -60,11 +86,19 @@ export class EmbeddedOutbox implements Outbox {
     const deltas = this.takeDeltas(maxBytes);
     if (deltas === undefined) return undefined;
     const fate = this.#core.journal?.taken(deltas);
+    const taking = { atMs: this.#core.now };
+    this.#takings.add(taking);
     return {
       origin: this.#core.origin,
       deltas,
-      accepted: () => fate?.accepted(),
-      failed: () => fate?.failed(),
+      accepted: () => {
+        this.#takings.delete(taking);
+        fate?.accepted();
+      },
+      failed: () => {
+        this.#takings.delete(taking);
+        fate?.failed();
+      },
     };
   }
 
@@ -86,9 +120,7 @@ export class EmbeddedOutbox implements Outbox {
     core.enter();
     for (const key of keys) {
       const ref = core.locate(key);
-      if (ref === 0) continue;
-      if (core.formAt(ref) === COMPLEX) core.table.sideOf(ref).touchWhole();
-      core.mark(ref, undefined, true);
+      if (ref !== 0) core.markAgain(ref);
     }
     core.leave();
   }
@@ -134,10 +166,15 @@ export class EmbeddedOutbox implements Outbox {
       table.ring.drop(group.length);
       for (const ref of group) {
         slots[slotOf(table.key(ref))] = 1;
-        table.setWord(ref, 5, 0);
-        if (this.#core.formAt(ref) === COMPLEX) table.sideOf(ref).untouch();
+        this.#unmark(ref);
       }
     }
+  }
+
+  #unmark(ref: Ref): void {
+    const { table } = this.#core;
+    table.setWord(ref, 5, 0);
+    if (this.#core.formAt(ref) === COMPLEX) table.sideOf(ref).untouch();
   }
 }
 

@@ -12,6 +12,7 @@ import {
 import type { KeyState } from '../../crdt/index.ts';
 import type { CommandBatch } from '../../resp/index.ts';
 import type { ComparedKey, Comparison, MergeResult, Page, Store, StoreStats } from '../store.ts';
+import { dropMarks } from './alone.ts';
 import { compareAll } from './comparing.ts';
 import { Core } from './core.ts';
 import { DeltaBuffer } from './delta-buffer.ts';
@@ -40,6 +41,8 @@ export interface EmbeddedStoreOptions {
   readonly outboxBytesMax?: number;
   /** How long deletions are remembered. Units: ms; default HORIZON_MS. */
   readonly horizonMs?: number;
+  /** There is no queue: marks go by themselves; and where nothing is kept beyond the process, all is stable at once. */
+  readonly isAlone?: boolean;
 }
 
 /** A `Store` whose data lies in this process. `keyspace` is what command handlers use. */
@@ -54,12 +57,23 @@ export class EmbeddedStore implements Store {
   onOrigin: (() => void) | undefined;
   protected readonly core: Core;
   readonly #merging: Merging;
+  readonly #isAlone: boolean;
   readonly #deltas = new DeltaBuffer();
   readonly #forgetting: Forgetting;
   #stop: () => void = () => {};
 
   constructor(options: EmbeddedStoreOptions) {
-    const { clock, random, origin, activeExpiry, id, outboxBytesMax, horizonMs = HORIZON_MS } = options;
+    const {
+      clock,
+      random,
+      origin,
+      activeExpiry,
+      id,
+      outboxBytesMax,
+      horizonMs = HORIZON_MS,
+      isAlone = false,
+    } = options;
+    this.#isAlone = isAlone;
     this.id = id ?? randomHex(random, 8);
     this.core = new Core({ clock, random, origin: origin ?? randomOrigin(random) });
     this.keyspace = new EmbeddedKeyspace(this.core);
@@ -68,7 +82,9 @@ export class EmbeddedStore implements Store {
     this.staging = new MemoryStaging(clock);
     this.#forgetting = new Forgetting(this.core, {
       horizonMs,
-      stableBeforeMs: () => this.stableBeforeMs,
+      stableBeforeMs: () =>
+        this.#isAlone && this.core.journal === undefined ? clock.now() : this.stableBeforeMs,
+      waitsSinceMs: () => (this.outbox.collapsed === undefined ? this.outbox.waitsSinceMs : undefined),
       onRound: () => this.staging.expire(),
     });
     if (activeExpiry !== false) this.start();
@@ -77,9 +93,11 @@ export class EmbeddedStore implements Store {
   /** Frees and forgets by itself from now on; done by the constructor unless `activeExpiry` is false. */
   start(): void {
     const expiry = startExpiry(this.core);
+    const dropping = this.#isAlone ? dropMarks(this.outbox, this.core.clock) : undefined;
     this.#forgetting.start();
     this.#stop = () => {
       expiry.cancel();
+      dropping?.cancel();
       this.#forgetting.cancel();
     };
   }

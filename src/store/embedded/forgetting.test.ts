@@ -6,8 +6,11 @@ import {
   HORIZON_MS,
   seededRandom,
   silentLogger,
+  SLOTS,
   STABLE_MS,
 } from '../../base/index.ts';
+import { decodeDeltas } from '../../crdt/index.ts';
+import type { Page } from '../store.ts';
 import { type EmbeddedStore, openEmbeddedStore } from './index.ts';
 import { ManualClock, settled } from './testing.ts';
 
@@ -257,4 +260,66 @@ test('the empty key is forgotten too', async () => {
   clock.time += 2 * HORIZON_MS;
   expect(await store.forget()).toBe(1);
   expect(store.allKeys()).toEqual([]);
+});
+
+test('what was taken and waits long to be accepted holds up forgetting; collapsed marks end that', async () => {
+  const { store, clock } = open();
+  set(store, 'k', 'v');
+  store.keyspace.overwrite('k');
+  const taken = store.outbox.take(1e9);
+  clock.time += 2 * HORIZON_MS;
+  expect(await store.forget()).toBe(0);
+  store.outbox.collapse(new Uint8Array(SLOTS));
+  expect(await store.forget()).toBe(1);
+  store.outbox.takeCollapsed();
+  set(store, 'k', 'v');
+  store.keyspace.overwrite('k');
+  drain(store);
+  clock.time += 2 * HORIZON_MS;
+  expect(await store.forget()).toBe(0);
+  taken?.accepted();
+  expect(await store.forget()).toBe(1);
+});
+
+test('a site alone keeps no marks, and forgets what shows nothing after STABLE_MS', async () => {
+  const clock = new ManualClock(START);
+  const options = { clock, random: seededRandom(1), logger: silentLogger };
+  const store = openEmbeddedStore({ ...options, isAlone: true });
+  const site = { clock, store };
+  fill(site);
+  store.keyspace.putField('marked', 2, 'f', 'v');
+  expect(store.outbox.pending).toBeGreaterThan(0);
+  clock.advance(2000);
+  expect([store.outbox.pending, store.outbox.pendingBytes]).toEqual([0, 0]);
+  set(store, 'lives', 'again');
+  clock.advance(2000);
+  expect(store.outbox.pending).toBe(0);
+  await minutes(site, 18);
+  expect(store.allKeys().sort()).toEqual([...LIVING, 'marked']);
+  await store.close();
+});
+
+test('an index that once held many keys is walked over without long halts', async () => {
+  const site = open();
+  const { store, clock } = site;
+  for (let i = 0; i < 200_000; i++) set(store, `k${i}`, 'v', START + 1);
+  drain(store);
+  clock.time += 2 * HORIZON_MS;
+  expect(await settled(clock, store.forget())).toBe(200_000);
+  set(store, 'left', 'v');
+  let pages = 0;
+  const found: string[] = [];
+  for (let cursor: string | undefined = ''; cursor !== undefined; pages++) {
+    const page: Page = await store.page(cursor, 65_536);
+    cursor = page.next;
+    found.push(...[...decodeDeltas(page.deltas)].map(({ key }) => key));
+  }
+  expect(found).toEqual(['left']);
+  expect(pages).toBeGreaterThan(1);
+  const compared: string[] = [];
+  await settled(
+    clock,
+    store.compare({ atMs: clock.time }, (key) => compared.push(key.key())),
+  );
+  expect(compared).toEqual(['left']);
 });

@@ -1,7 +1,9 @@
 // Forgetting (DESIGN 3): about once a minute all keys are looked at, and what no late delta can need any more goes.
 //
 // Invariants
-// F1 What is marked stays, header and tombstones alike.
+// F1 What is marked stays, header and tombstones alike. What was taken and waits long to be accepted is no longer marked, and it is
+//    not known which keys it is of: nothing goes meanwhile. Collapsed marks hold up nothing, since memory must stay bounded (G6):
+//    a deletion among them that gets older than the horizon before a comparison may come back, as after any outage so long.
 // F2 Nothing that shows changes.
 // F3 A clock that jumps ahead forgets nothing by itself: see `ClockGuard`.
 import { FORGET_AFTER_JUMP_MS, FORGET_MARGIN_MS, sleep, STABLE_MS, type Timer } from '../../base/index.ts';
@@ -19,10 +21,14 @@ import type { Ref } from './slab.ts';
 
 /** Units: ms between the end of a round and the next. */
 const ROUND_MS = 60_000;
+/** Units: ms that a taking may wait before nothing is forgotten because of it. */
+const WAIT_MS = 60_000;
 /** Keys of a slice, below 1 ms; and registers of COMPLEX ones. */
 const SLICE_KEYS = 2000;
 const SLICE_REGISTERS = 10_000;
 const STEP_KEYS = 50;
+/** What a step counts beside its keys where the index is nearly empty: it takes as long. */
+const SPARSE_KEYS = 1000;
 /** What registers have seen is looked for in each 60th round only, since that visits every register; large keys in each tenth. */
 const SEEN_ROUNDS = 60;
 const LARGE_ROUNDS = 10;
@@ -34,6 +40,8 @@ export interface ForgettingOptions {
   readonly horizonMs: number;
   /** Units: Unix ms; see `Store.stableBeforeMs`. */
   readonly stableBeforeMs: () => number;
+  /** Units: Unix ms; since when something that was taken waits to be accepted; undefined: nothing does. */
+  readonly waitsSinceMs: () => number | undefined;
   /** Called at each round, also where the clock is not believed. */
   readonly onRound?: () => void;
 }
@@ -113,6 +121,8 @@ export class Forgetting {
     const limits = this.#limits();
     const { table, clock } = this.#core;
     this.#rounds++;
+    const waitsSinceMs = this.#options.waitsSinceMs();
+    if (waitsSinceMs !== undefined && clock.now() - waitsSinceMs > WAIT_MS) return; // F1
     for (let position = this.#slice(0, limits); position !== 0; position = this.#slice(position, limits)) {
       await sleep(clock, 0);
       if (this.#isCancelled || this.#core.table !== table) return;
@@ -138,11 +148,14 @@ export class Forgetting {
     let position = from;
     core.tick(core.clock.now());
     if (core.now < limits.beforeMs) return 0; // the clock went back: nothing is that old
-    for (let keys = 0; keys < SLICE_KEYS && this.#registers < SLICE_REGISTERS; keys += STEP_KEYS) {
+    for (let keys = 0; keys < SLICE_KEYS && this.#registers < SLICE_REGISTERS; ) {
+      const step = keys;
       position = core.table.index.scan(position, STEP_KEYS, (ref) => {
+        keys++;
         if (this.#isOld(ref, limits)) found.push(ref);
       });
       if (position === 0) break;
+      if (keys - step < STEP_KEYS) keys += SPARSE_KEYS;
     }
     for (const ref of found) this.#forget(ref, limits);
     return position;

@@ -16,6 +16,9 @@ const FILLED_MAX = HOMES;
 const PREFIX_BITS = 32 - SLOT_BITS;
 const PREFIXES = 1 << PREFIX_BITS;
 const SPARES_MAX = 2;
+/** Homes that one scan looks at, about 1 ms; and beyond them so many for each pair asked for. */
+const HOMES_MAX = 2 * HOMES;
+const HOMES_EACH = 8;
 
 /** Where a hash is looked for first. Homes are spread evenly over the pairs. */
 export function homeOf(hash: number): number {
@@ -124,13 +127,15 @@ export class HashIndex {
 
   /**
    * Visits pairs in an order that growth does not change: by the low bits, then by the leading bits. `visit` must not
-   * change the index. Result: the next cursor, 0 at the end. Range of cursors: 0 .. 2^32 - 1.
+   * change the index. Result: the next cursor, 0 at the end. Range of cursors: 0 .. 2^32 - 1. It stops at `count` pairs, or before
+   * where an index that once held many more is nearly empty, so that one call is never long.
    */
   scan(cursor: number, count: number, visit: (ref: Ref, hash: number) => void): number {
     let home = Math.floor(cursor / PREFIXES) & HOME_MASK;
     let prefix = cursor % PREFIXES;
     let seen = 0;
-    while (seen < count) {
+    let left = count === Number.POSITIVE_INFINITY ? count : HOMES_MAX + HOMES_EACH * count;
+    while (seen < count && left-- > 0) {
       const segment = this.directory[prefix >>> (PREFIX_BITS - (32 - this.shift))];
       seen += visitHome(segment, home, prefix, visit);
       const widthBits = PREFIX_BITS - segment[DEPTH];

@@ -12,6 +12,8 @@ import type { Ref } from './slab.ts';
 
 /** Keys looked up at one time; a page may go over its size by these. */
 const PAGE_KEYS = 16;
+/** Scans of a page that found less, because the index is nearly empty there, about 1 ms each: then the page is short, or empty. */
+const SPARSE_MAX = 4;
 
 /** A page from a cursor on. Errors: MqkvError `BAD_CURSOR`. */
 export function pageOf(
@@ -21,11 +23,13 @@ export function pageOf(
 ): Page {
   let position = positionOf(core, cursor);
   const refs: Ref[] = [];
+  let sparse = 0;
   do {
     refs.length = 0;
     position = core.table.index.scan(position, PAGE_KEYS, (ref) => refs.push(ref));
     for (const ref of refs) deltas.add(core, ref, 'whole');
-  } while (position !== 0 && deltas.length < maxBytes);
+    if (refs.length < PAGE_KEYS) sparse++;
+  } while (position !== 0 && deltas.length < maxBytes && sparse < SPARSE_MAX);
   const next = position === 0 ? undefined : `${core.table.tag}.${position.toString(16)}`;
   return { deltas: deltas.take(), next };
 }
