@@ -268,14 +268,19 @@ export class LogWriter {
   }
 
   #failed(error: unknown): void {
-    const { logger, clock, path } = this.#options;
+    const { logger, path } = this.#options;
     if (this.#failure === '')
       logger.error({ path, error: messageOf(error) }, 'the log cannot be written, tried again every second');
     this.#failure = messageOf(error);
-    this.#retry ??= clock.after(SYNC_MS, () => {
+    this.#retryLater();
+  }
+
+  #retryLater(): void {
+    this.#retry ??= this.#options.clock.after(SYNC_MS, () => {
       this.#retry = undefined;
-      if (this.#isSyncBroken) this.onBrokenSync?.();
-      else this.#kick();
+      if (!this.#isSyncBroken) return this.#kick();
+      this.onBrokenSync?.();
+      this.#retryLater();
     });
   }
 

@@ -147,7 +147,8 @@ async function readFile(
   if (size !== undefined) {
     for await (const block of readBlocks(disk, file)) {
       goodBytes += block.payload.length + 32;
-      if ((next !== undefined && block.sequence < next) || block.sequence >= (range.end ?? Infinity)) continue;
+      if ((next !== undefined && block.sequence < next) || block.sequence >= (range.end ?? Infinity))
+        continue;
       missing += next === undefined ? 0 : block.sequence - next;
       next = block.sequence + 1;
       blocks++;
