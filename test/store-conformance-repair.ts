@@ -1,17 +1,6 @@
-// What every store must do for repair, bootstrap and forgetting: part of the store conformance suite.
+// What every store must do for repair and bootstrap: part of the store conformance suite.
 import assert from 'node:assert/strict';
-import {
-  below,
-  bytesOf,
-  FRAGMENTS_MAX,
-  HORIZON_MS,
-  type Latin1,
-  NOTES_BYTES_MAX,
-  seededRandom,
-  SLOTS,
-  slotOf,
-  STABLE_MS,
-} from '../src/base/index.ts';
+import { below, bytesOf, type Latin1, seededRandom, SLOTS, slotOf } from '../src/base/index.ts';
 import {
   DEAD,
   decodeDeltas,
@@ -26,14 +15,13 @@ import {
   SETTLED,
   TYPE_HASH,
 } from '../src/crdt/index.ts';
-import type { ComparedKey, Comparison, Fragment, Store } from '../src/store/index.ts';
+import type { ComparedKey, Comparison, Store } from '../src/store/index.ts';
 import { eventually } from './brokers/index.ts';
 import type { Case, StoreUnderTest, StoreWorld } from './store-conformance.ts';
 import {
   allPages,
   BASE_MS,
   deltaOf,
-  keysIn,
   randomState,
   stateOfString,
   takeAll,
@@ -46,15 +34,7 @@ export const repairCases: readonly Case[] = [
   { name: 'a comparison of some slots sees their keys only', run: comparingSlots },
   { name: 'pages go on after their cursor while keys come and go', run: paging },
   { name: 'states come in the order asked for, as many as fit', run: states },
-  { name: 'notes are kept, changed and removed, and bounded', run: notes },
-  { name: 'notes outlive the process', needs: 'outlives', run: lastingNotes },
-  { name: 'fragments are put together in any order, doubled ones too', run: staging },
-  { name: 'fragments that several gateways bring are put together', needs: 'shared', run: sharedStaging },
   { name: 'keys marked again are sent again, whole', run: remarking },
-  { name: 'what shows nothing is forgotten at the horizon', run: forgetting },
-  { name: 'what shows nothing is forgotten early when it is stable', run: forgettingEarly },
-  { name: 'what is marked is not forgotten', run: forgettingMarked },
-  { name: 'a new origin is told, later writes carry it', needs: 'choosesOrigin', run: renewing },
   { name: 'discarded: as if it had never held anything', run: discarding },
 ];
 
@@ -201,68 +181,6 @@ async function states(world: StoreWorld): Promise<void> {
   assert(rounds > 3, 'in several answers');
 }
 
-async function notes(world: StoreWorld): Promise<void> {
-  const { store } = await world.open();
-  assert.equal((await store.notes.read()).size, 0);
-  await store.notes.write({ a: '1', 'b c': '\xff\0', gone: 'x' });
-  await store.notes.write({ a: '2', gone: '' });
-  assert.deepEqual(Object.fromEntries(await store.notes.read()), { a: '2', 'b c': '\xff\0' });
-  const half = 'x'.repeat(NOTES_BYTES_MAX / 2);
-  await store.notes.write({ large: half });
-  await assert.rejects(async () => store.notes.write({ more: half }), { code: 'NOTES_FULL' });
-  assert.deepEqual([...(await store.notes.read()).keys()].sort(), ['a', 'b c', 'large']);
-  await store.notes.write({ large: '' });
-  await store.notes.write({ more: half });
-  assert.equal((await store.notes.read()).get('more')?.length, half.length);
-}
-
-async function lastingNotes(world: StoreWorld): Promise<void> {
-  {
-    const { store, run } = await world.open();
-    await store.notes.write({ complete: '1', gone: '1' });
-    await run([['SET', 'k', 'v']], ['k']);
-    await store.notes.write({ gone: '', applied: 'x'.repeat(1000) });
-    await store.close();
-  }
-  const { store } = await world.open();
-  assert.deepEqual(Object.fromEntries(await store.notes.read()), {
-    complete: '1',
-    applied: 'x'.repeat(1000),
-  });
-}
-
-function fragment(name: string, index: number, count: number): Fragment {
-  return { name, index, count, bytes: Buffer.from(`<${name}${index}>`.repeat(100)) };
-}
-
-function wholeOf(name: string, count: number): string {
-  return Array.from({ length: count }, (_, i) => fragment(name, i, count).bytes.toString()).join('');
-}
-
-async function staging(world: StoreWorld): Promise<void> {
-  const { store } = await world.open();
-  const add = async (name: string, index: number, count: number): Promise<string | undefined> =>
-    (await store.staging.add(fragment(name, index, count)))?.toString();
-  assert.equal(await add('a', 2, 3), undefined);
-  assert.equal(await add('b', 0, 2), undefined);
-  assert.equal(await add('a', 2, 3), undefined);
-  assert.equal(await add('a', 0, 3), undefined);
-  assert(store.staging.bytes > 0, 'what is held is counted');
-  assert.equal(await add('a', 1, 3), wholeOf('a', 3));
-  assert.equal(await add('b', 5, 2), undefined);
-  assert.equal(await add('b', 0, FRAGMENTS_MAX + 1), undefined);
-  assert.equal(await add('b', 1, 2), wholeOf('b', 2));
-  assert.equal(await add('a', 1, 3), undefined, 'it is no longer kept');
-}
-
-async function sharedStaging(world: StoreWorld): Promise<void> {
-  const one = await world.open();
-  const two = await world.open();
-  assert.equal(await one.store.staging.add(fragment('a', 0, 3)), undefined);
-  assert.equal(await two.store.staging.add(fragment('a', 2, 3)), undefined);
-  assert.equal((await one.store.staging.add(fragment('a', 1, 3)))?.toString(), wholeOf('a', 3));
-}
-
 async function remarking(world: StoreWorld): Promise<void> {
   const { store, run, stateOf } = await world.open();
   await run([['HSET', 'h', 'f', '1', 'g', '2']], ['h']);
@@ -279,107 +197,6 @@ async function remarking(world: StoreWorld): Promise<void> {
   assert.deepEqual(again.map(({ key }) => key).sort(), ['far', 'gone', 'h']);
   for (const { key, state } of again)
     assert.equal(digest(state, 0), digest((await stateOf(key)) ?? new KeyState(), 0), key);
-}
-
-/** States older than `ageMs`: one that shows, one deleted, one emptied, and a hash with a tombstone. */
-async function mergeOld({ store }: StoreUnderTest, ageMs: number): Promise<void> {
-  const ms = Date.now() - ageMs - 3_600_000;
-  const edited = (act: (edit: Edit, i: number) => void, times: number): KeyState => {
-    const s = new KeyState();
-    for (let i = 0; i < times; i++) {
-      const edit = new Edit(s, makeVersion(ms + i, 0, 9), ms);
-      act(edit, i);
-      edit.finish();
-    }
-    return s;
-  };
-  const emptied = edited((edit, i) => {
-    if (i === 0) edit.put(TYPE_HASH, 'f', 'v');
-    else edit.remove(TYPE_HASH, 'f');
-  }, 2);
-  const holed = edited((edit, i) => {
-    if (i === 2) edit.remove(TYPE_HASH, 'f1');
-    else edit.put(TYPE_HASH, `f${i}`, 'v');
-  }, 3);
-  await store.merge(deltaOf('deleted', deletedState(makeVersion(ms, 0, 9))));
-  await store.merge(deltaOf('emptied', emptied));
-  await store.merge(deltaOf('holed', holed));
-  await store.merge(deltaOf('lives', stateOfString(ms, 'v')));
-}
-
-/** Those of `mergeOld` that are still held, in full. */
-async function oldHeld({ stateOf, allKeys }: StoreUnderTest): Promise<unknown> {
-  const fields = (await stateOf('holed'))?.registers.get(TYPE_HASH)?.keys();
-  return [[...(await allKeys())].sort(), [...(fields ?? [])].sort()];
-}
-
-const ALL_OLD = [
-  ['deleted', 'emptied', 'holed', 'lives'],
-  ['f0', 'f1'],
-];
-const LIVING_OLD = [['holed', 'lives'], ['f0']];
-
-async function forgetting(world: StoreWorld): Promise<void> {
-  const site = await world.open();
-  await mergeOld(site, HORIZON_MS / 2);
-  await site.walk();
-  assert.deepEqual(await oldHeld(site), ALL_OLD);
-  await site.store.discard();
-  await mergeOld(site, HORIZON_MS);
-  await site.walk();
-  assert.deepEqual(await oldHeld(site), LIVING_OLD);
-}
-
-async function forgettingEarly(world: StoreWorld): Promise<void> {
-  const site = await world.open();
-  await mergeOld(site, STABLE_MS);
-  site.store.stableBeforeMs = Date.now() - 5 * 3_600_000;
-  await site.walk();
-  assert.deepEqual(await oldHeld(site), ALL_OLD);
-  site.store.stableBeforeMs = Date.now();
-  await site.store.merge(deltaOf('lately', deletedState(makeVersion(Date.now() - 60_000, 0, 9))));
-  await site.walk();
-  const [keys, fields] = (await oldHeld(site)) as [Latin1[], Latin1[]];
-  assert.deepEqual([keys, fields], [['holed', 'lately', 'lives'], ['f0']]);
-}
-
-async function forgettingMarked(world: StoreWorld): Promise<void> {
-  const site = await world.open();
-  await mergeOld(site, HORIZON_MS);
-  await site.store.outbox.remark(['deleted', 'holed']);
-  await eventually('the marks', () => site.store.outbox.pending === 2);
-  const taken = await takeOne(site.store, 1e9);
-  assert.deepEqual(keysIn(taken), ['deleted', 'holed']);
-  taken?.failed?.();
-  await site.store.outbox.remark(['deleted', 'holed']);
-  await site.walk();
-  assert.deepEqual(await oldHeld(site), [
-    ['deleted', 'holed', 'lives'],
-    ['f0', 'f1'],
-  ]);
-  await takeAll(site.store);
-  await eventually('the rest is forgotten', async () => {
-    await site.walk();
-    return (await site.allKeys()).length === 2;
-  });
-}
-
-async function renewing(world: StoreWorld): Promise<void> {
-  const { store, run } = await world.open();
-  let told = 0;
-  store.onOrigin = () => told++;
-  await run([['INCRBY', 'n', '5']], ['n']);
-  const before = store.origin;
-  store.renewOrigin();
-  assert(told === 1 && store.origin !== before, 'another origin, told');
-  assert(store.isOwn(store.origin) && !store.isOwn(before), 'only the new one is its own');
-  await run([['INCRBY', 'n', '2']], ['n']);
-  const taken = await takeOne(store, 1e9);
-  assert.equal(taken?.origin, store.origin);
-  const [delta] = [...decodeDeltas(taken?.deltas ?? Buffer.alloc(0))];
-  const runs = [...(delta?.state.registers.get(1)?.get('')?.runs ?? [])];
-  assert.deepEqual(new Map(runs.map(([origin, run]) => [origin, Number(run.total)])).get(before), 5);
-  assert.deepEqual(new Map(runs.map(([origin, run]) => [origin, Number(run.total)])).get(store.origin), 2);
 }
 
 async function discarding(world: StoreWorld): Promise<void> {

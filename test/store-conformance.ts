@@ -14,6 +14,8 @@ import {
 } from '../src/crdt/index.ts';
 import type { Store } from '../src/store/index.ts';
 import { eventually } from './brokers/index.ts';
+import { forgettingCases } from './store-conformance-forgetting.ts';
+import { notesCases } from './store-conformance-notes.ts';
 import { repairCases } from './store-conformance-repair.ts';
 import {
   ALL,
@@ -111,6 +113,8 @@ const cases: readonly Case[] = [
   { name: 'what was not accepted is taken again by the next process', needs: 'outlives', run: unaccepted },
   { name: 'two gateways: each merges and takes its own', needs: 'shared', run: twoGateways },
   ...repairCases,
+  ...notesCases,
+  ...forgettingCases,
 ];
 
 async function convergence(world: StoreWorld): Promise<void> {
