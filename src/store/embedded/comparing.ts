@@ -1,6 +1,14 @@
 // What two sites compare: slot, hash and fingerprint of every key, plain records straight from the slab, without objects.
 import { type Clock, type Latin1, latin1Of, MqkvError, sleep, slotOfBytes } from '../../base/index.ts';
-import { DEAD, Fingerprint, keyHash, type Standing, standingOf } from '../../crdt/index.ts';
+import {
+  DEAD,
+  Fingerprint,
+  isFired,
+  keyHash,
+  type KeyState,
+  type Standing,
+  standingOf,
+} from '../../crdt/index.ts';
 import type { ComparedKey, Comparison } from '../store.ts';
 import type { Core } from './core.ts';
 import {
@@ -24,6 +32,10 @@ const SLICE_BYTES = 1024 * 1024;
 const STEP_KEYS = 50;
 /** What a step counts as where the index is nearly empty: it takes as long. */
 const SPARSE_KEYS = 400;
+/** Keys of so many registers keep their fingerprint until they change, where nothing in them can get too old to count. */
+const LARGE_REGISTERS = 256;
+/** Units: bytes, about, as which a register counts in a slice. */
+const REGISTER_BYTES = 64;
 const COUNTER_SPAN = 4294967296;
 
 /** The visited key: one object for all. */
@@ -40,6 +52,18 @@ class Compared implements ComparedKey {
   key(): Latin1 {
     return latin1Of(this.bytes.subarray(this.start, this.end));
   }
+}
+
+function countRegisters(state: KeyState): number {
+  let count = 0;
+  for (const fields of state.registers.values()) count += fields.size;
+  return count;
+}
+
+function hasSeen(state: KeyState): boolean {
+  for (const fields of state.registers.values())
+    for (const { seen } of fields.values()) if (seen !== undefined) return true;
+  return false;
 }
 
 /** One comparison over one store. */
@@ -120,10 +144,24 @@ class Comparing {
 
   #printState(ref: Ref): void {
     const { table } = this.#core;
+    const { atMs } = this.#comparison;
     const { bytes, start, end } = this.#compared;
+    const fingerprint = this.#fingerprint;
     const state = stateOf(table, ref);
-    this.#fingerprint.of(bytes.subarray(start, end), state, this.#comparison.atMs);
-    for (const fields of state.registers.values()) this.#bytes += fields.size * 64;
+    const registers = countRegisters(state);
+    if (registers < LARGE_REGISTERS) return fingerprint.of(bytes.subarray(start, end), state, atMs);
+    const side = table.sideOf(ref);
+    const isFresh = !isFired(state, atMs);
+    if (side.print !== undefined && isFresh) {
+      fingerprint.low = side.print.low;
+      fingerprint.high = side.print.high;
+      fingerprint.standing = standingOf(state.newest.ms, atMs, true);
+      return;
+    }
+    fingerprint.of(bytes.subarray(start, end), state, atMs);
+    this.#bytes += registers * REGISTER_BYTES;
+    if (isFresh && registers === state.live && !hasSeen(state))
+      side.print = { low: fingerprint.low, high: fingerprint.high };
   }
 
   /** The grammar is that of crdt/fingerprint.ts. */

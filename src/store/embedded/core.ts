@@ -321,6 +321,7 @@ export class Core {
 
   #storeObject(side: Side, state: KeyState): void {
     side.state = state;
+    side.print = undefined;
     side.isShown = shownType(state, this.now) !== 0;
   }
 

@@ -29,6 +29,8 @@ export class Side {
   #touched: Touched;
   #touchedBytes = 0;
   readonly #count: TouchedCount;
+  /** COMPLEX and large: its fingerprint, while the state stays as it is and no time changes it. */
+  print: { readonly low: number; readonly high: number } | undefined;
   /** Built when first asked for; dropped by what they cannot follow. */
   view: FieldsView | SortedView | undefined;
 
@@ -85,5 +87,6 @@ export class Side {
     this.isShown = false;
     this.untouch();
     this.view = undefined;
+    this.print = undefined;
   }
 }
