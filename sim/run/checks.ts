@@ -1,7 +1,7 @@
 // The checkers after healing: all sites equal, nothing lost, nothing invented, nothing dead alive, sums exact, work at an end.
 import { STABLE_MS } from '../../src/base/index.ts';
 import { SETTLED } from '../../src/store/index.ts';
-import { type Fact, join, viewOf } from '../../test/model/definition.ts';
+import { type Fact, join, textOf, viewOf } from '../../test/model/definition.ts';
 import { commonText, textOfView, viewText } from './held.ts';
 import { nameOf } from './ledger.ts';
 import type { SiteProcess } from './site-process.ts';
@@ -82,9 +82,20 @@ export class Checks {
     this.#world.totals.check('key against all its writes');
     const shown = viewText(held, atMs);
     const expected = viewText([...held, ...facts], atMs);
-    if (shown === expected) return;
+    if (shown === expected) return this.#wholeState(key, held, facts);
     if (this.#isFreedEarly(held, facts, atMs) || this.#isResurrected(held, facts, atMs)) return;
     throw new Violation(`G5: ${key} at ${atMs}\nshows    ${shown}\nexpected ${expected}`);
+  }
+
+  /** The same for all that is held, where nothing has been freed or forgotten yet. */
+  #wholeState(key: string, held: readonly Fact[], facts: readonly Fact[]): void {
+    const { elapsedMs, plan, latestMs, mayMiscount } = this.#world;
+    if (mayMiscount || elapsedMs > Math.min(plan.horizonMs, STABLE_MS) / 2) return;
+    const all = [...held, ...facts];
+    if (all.some((fact) => fact.is === 'expiry' && fact.at !== 0 && fact.at <= latestMs)) return;
+    this.#world.totals.check('state against all its writes');
+    const [text, whole] = [textOf(join(held)), textOf(join(all))];
+    if (text !== whole) throw new Violation(`G3: ${key} is held as\n${text}\nits writes are\n${whole}`);
   }
 
   /** What one site freed before another prolonged it may be gone (DESIGN 3, expiry). */
@@ -157,6 +168,16 @@ export class Checks {
         throw new Violation(
           `G5: ${key} of ${written.keeper.name} shows ${JSON.stringify(reply)} at ${site.name}, its TTL ${at - site.nowMs()}`,
         );
+    }
+  }
+
+  /** G6, at any time: a mark for each key at most. Errors: Violation. */
+  marks(): void {
+    for (const { under, name } of this.#world.running()) {
+      const { keys, tombstones } = under.store.stats();
+      const { pending } = under.store.outbox;
+      if (pending > keys + tombstones)
+        throw new Violation(`G6: ${pending} marks at ${name}, which holds ${keys + tombstones} keys`);
     }
   }
 

@@ -77,8 +77,10 @@ class Simulation {
     await this.#pass(1_000);
     this.#workload.start();
     this.#faults.start();
-    for (let left = this.#options.durationMs; left > 0; left -= 1_000)
+    for (let left = this.#options.durationMs; left > 0; left -= 1_000) {
       await this.#pass(Math.min(1_000, left));
+      this.#checks.marks();
+    }
     this.#workload.end();
     this.#faults.end();
     await this.#settle();

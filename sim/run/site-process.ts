@@ -110,8 +110,7 @@ export class SiteProcess implements Keeper {
   }
 
   get isLoading(): boolean {
-    const { bootstrap } = this.replication as { readonly bootstrap?: { readonly loading: boolean } };
-    return bootstrap?.loading === true;
+    return this.replication.bootstrap.isLoading;
   }
 
   /** Requests to other sites so far. */

@@ -111,11 +111,18 @@ export class World {
       keeper: host.disk === undefined ? undefined : host,
     });
     this.watch(
-      opening.then((process) => {
-        if (!loop.isAlive) return process.kill();
-        host.process = process;
-        if (host.disk !== undefined) this.#cameBack(host);
-      }),
+      opening.then(
+        (process) => {
+          if (!loop.isAlive) return process.kill();
+          host.process = process;
+          if (host.disk !== undefined) this.#cameBack(host);
+        },
+        (error: unknown) => {
+          if (host.disk?.isFull !== true && host.fullUntilMs < this.scheduler.nowMs - UNSYNCED_MS)
+            throw error;
+          this.#retry(host, loop);
+        },
+      ),
     );
   }
 
@@ -142,7 +149,7 @@ export class World {
     this.watch(
       process.stop(2_000).then(() => {
         if (host.loop === process.loop) host.loop = undefined;
-        host.keptUntilMs = this.scheduler.nowMs;
+        this.#keeps(host, 0);
         if (host.disk === undefined) this.ledger.lose(process, this.running());
         then();
       }),
@@ -153,6 +160,23 @@ export class World {
   watch(promise: Promise<unknown>): void {
     promise.catch((error: unknown) => {
       this.failure ??= error;
+    });
+  }
+
+  /** Up to when a store that ends now has kept everything. */
+  #keeps(host: Host, unsafeMs: number): void {
+    const { nowMs } = this.scheduler;
+    const wasFull = host.disk?.isFull === true || host.fullUntilMs > nowMs - UNSYNCED_MS;
+    host.keptUntilMs = (wasFull ? host.fullSinceMs : nowMs) - (wasFull ? UNSYNCED_MS : unsafeMs);
+  }
+
+  /** A process could not start: its supervisor tries again. */
+  #retry(host: Host, loop: ProcessLoop): void {
+    this.totals.check('start refused for want of space');
+    loop.isAlive = false;
+    if (host.loop === loop) host.loop = undefined;
+    this.scheduler.after(1_500, () => {
+      if (host.loop === undefined && !host.isRemoved) this.start(host);
     });
   }
 
