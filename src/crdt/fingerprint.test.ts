@@ -140,6 +140,20 @@ describe('equal states', () => {
     expect(forgot).toBeGreaterThan(100);
   });
 
+  test('a site that still holds what a register has seen, and one that let it go: no conflict', () => {
+    const held = edited(new KeyState(), OLD_MS - 5, (edit) => edit.add(TYPE_HASH, 'n', 5n), 2);
+    edited(held, OLD_MS - 2, (edit) => edit.put(TYPE_HASH, 'n', '1'));
+    const released = copyState(held);
+    expect(forgetSeen(released, { ms: OLD_MS, tail: 0 })).toBe(true);
+    expect(print(released)).toBe(print(held));
+    expect(merge(copyState(released), held).conflicts).toBe(0);
+    expect(merge(copyState(held), released)).toMatchObject({ changed: false, conflicts: 0 });
+    const other = copyState(released);
+    const register = other.registers.get(TYPE_HASH)?.get('n');
+    if (register !== undefined) register.value = '2';
+    expect(merge(copyState(held), other).conflicts).toBe(1);
+  });
+
   test('a plain delta: as bytes and as a state, at every place in a buffer', () => {
     const fingerprint = new Fingerprint();
     const v = makeVersion(SETTLED_MS, 7, 99);
