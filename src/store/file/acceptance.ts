@@ -50,8 +50,8 @@ export class Acceptance {
   }
 
   /** Deltas taken from the outbox and not told accepted. */
-  get underWay(): Iterable<Buffer> {
-    return this.#takings.values();
+  underWay(): readonly Buffer[] {
+    return [...this.#takings.values()];
   }
 
   /** All data is gone: nothing is to be sent any more. */

@@ -81,10 +81,10 @@ export class Rewriting {
           { path: disk.path, error: messageOf(error) },
           'the log could not be rewritten, tried again later',
         );
+        this.#notBeforeMs = this.#options.clock.now() + PAUSE_MS;
       })
       .finally(() => {
         this.#running = undefined;
-        this.#notBeforeMs = this.#options.clock.now() + PAUSE_MS;
       });
     return this.#running;
   }
@@ -149,7 +149,7 @@ export class Rewriting {
       salt,
       notes: embedded.notes.entries(),
       collapsed: embedded.outbox.collapsed,
-      underWay: () => acceptance.underWay,
+      underWay: () => acceptance.underWay(),
       isOver: () => this.#isClosed,
     });
     if (written === undefined) {

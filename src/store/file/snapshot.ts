@@ -22,7 +22,7 @@ export interface SnapshotOptions {
   readonly notes: ReadonlyMap<string, string>;
   readonly collapsed: Uint8Array | undefined;
   /** Asked at the end: deltas that were taken from the outbox and not accepted yet. */
-  readonly underWay: () => Iterable<Buffer>;
+  readonly underWay: () => readonly Buffer[];
   /** true: it is not wanted any more. */
   readonly isOver: () => boolean;
 }
@@ -62,7 +62,7 @@ class SnapshotWriter {
     if (collapsed !== undefined) this.#buffer.entry(COLLAPSED, collapsed);
     if (!(await this.#keys())) return undefined;
     // What was taken before its key was reached, and is not accepted yet, would else be marked nowhere.
-    for (const deltas of [...this.#options.underWay()]) await this.#unaccepted(deltas);
+    for (const deltas of this.#options.underWay()) await this.#unaccepted(deltas);
     this.#buffer.entry(END, Buffer.alloc(0));
     await this.#block();
     await this.#file.sync();

@@ -45,6 +45,8 @@ export class SimulatedDisk implements Disk {
   stopAt = Number.POSITIVE_INFINITY;
   #names = new Map<string, Inode>();
   #syncedNames = new Map<string, Inode>();
+  /** Of names, since they were synced. */
+  #changes: ((names: Map<string, Inode>) => void)[] = [];
   #lastInode = 0;
   #ticks = 0;
   #isLocked = false;
@@ -52,7 +54,7 @@ export class SimulatedDisk implements Disk {
   /**
    * The machine loses its power; with `process` only the process dies, and all that was written stays. Result: the disk that the
    * next process finds; this one answers nothing any more.
-   * What was not synced: each write is kept, lost or torn; the changes of names are kept or lost.
+   * What was not synced: each write is kept, lost or torn; of the changes of names the first are kept.
    */
   crash(random: Random, what: 'machine' | 'process' = 'machine'): SimulatedDisk {
     this.stopAt = 0;
@@ -60,8 +62,10 @@ export class SimulatedDisk implements Disk {
     next.capacityBytes = this.capacityBytes;
     next.#lastInode = this.#lastInode;
     next.#ticks = this.#ticks;
-    const areNamesLost = what === 'machine' && below(random, 2) === 0;
-    next.#names = new Map(areNamesLost ? this.#syncedNames : this.#names);
+    const kept = what === 'process' ? this.#changes.length : below(random, this.#changes.length + 1);
+    next.#names = new Map(this.#syncedNames);
+    for (const change of this.#changes.slice(0, kept)) change(next.#names);
+    if (what === 'process') next.#changes = [...this.#changes];
     next.#syncedNames = new Map(what === 'machine' ? next.#names : this.#syncedNames);
     if (what === 'machine') for (const inode of new Set(next.#names.values())) tear(inode, random);
     return next;
@@ -106,7 +110,7 @@ export class SimulatedDisk implements Disk {
     await this.operate('create');
     const inode = new Inode(++this.#lastInode);
     inode.ctimeMs = ++this.#ticks;
-    this.#names.set(name, inode);
+    this.#change((names) => names.set(name, inode));
     return new SimulatedFile(this, inode);
   }
 
@@ -118,14 +122,16 @@ export class SimulatedDisk implements Disk {
   async rename(from: string, to: string): Promise<void> {
     await this.operate('rename');
     const inode = this.#inode(from);
-    this.#names.delete(from);
-    this.#names.set(to, inode);
+    this.#change((names) => {
+      names.delete(from);
+      names.set(to, inode);
+    });
     inode.ctimeMs = ++this.#ticks;
   }
 
   async remove(name: string): Promise<void> {
     await this.operate('remove');
-    this.#names.delete(name);
+    this.#change((names) => names.delete(name));
   }
 
   async identity(name: string): Promise<FileIdentity | undefined> {
@@ -137,6 +143,7 @@ export class SimulatedDisk implements Disk {
   async syncFolder(): Promise<void> {
     await this.operate('syncFolder');
     this.#syncedNames = new Map(this.#names);
+    this.#changes = [];
   }
 
   async lock(): Promise<FolderLock> {
@@ -171,6 +178,11 @@ export class SimulatedDisk implements Disk {
     if (this.isDown) await new Promise<never>(() => {});
     this.operations++;
     this.onOperation?.(operation);
+  }
+
+  #change(change: (names: Map<string, Inode>) => void): void {
+    change(this.#names);
+    this.#changes.push(change);
   }
 
   #inode(name: string): Inode {
