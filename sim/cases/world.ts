@@ -2,6 +2,7 @@
 import {
   bytesOf,
   type Clock,
+  HORIZON_MS,
   type Latin1,
   latin1Of,
   type Logger,
@@ -24,7 +25,13 @@ import {
   TYPE_STRING,
   TYPE_ZSET,
 } from '../../src/crdt/index.ts';
-import { encodeEnvelope, encodeSection, Receiver, SECTION_DELTAS } from '../../src/replication/index.ts';
+import {
+  encodeEnvelope,
+  encodeSection,
+  Receiver,
+  SECTION_DELTAS,
+  Streams,
+} from '../../src/replication/index.ts';
 import { type CaseStore, openEmbeddedCaseStore, type OpenCaseStore } from './site.ts';
 
 /** Units: ms. Where all clocks start, and how far one may be off. */
@@ -247,10 +254,10 @@ async function openSite(
 ): Promise<Site> {
   const clock = new CaseClock(world);
   const store = await open(index, { clock, origin: index + 1, logger });
+  const horizonMs = HORIZON_MS;
   const receiver = new Receiver({
-    store: store.store,
-    clock,
-    logger,
+    ...{ site: `s${index}`, store: store.store, clock, logger, horizonMs },
+    streams: new Streams({ clock, horizonMs, onLost: () => {} }),
     onPublish: () => {},
     onHeartbeat: () => {},
   });
@@ -261,6 +268,7 @@ function seal(site: number, sequence: number, deltas: Buffer): Buffer {
   const header = {
     site: `s${site}`,
     origin: site + 1,
+    // A loose one: cases deliver a delta again under the same number.
     stream: '00000000000000aa',
     sequence,
     timeMs: 0,

@@ -127,8 +127,8 @@ export const SENTINELS_MAX = 32;
 export const CACHE_SMALL_BYTES_MAX = 4096;
 /** Keys that clients track (CLIENT TRACKING) at one gateway, as in Redis (tracking-table-max-keys); the oldest counts as changed. */
 export const TRACKED_KEYS_MAX = 1_000_000;
-/** Ranges of applied sequences that a gateway collects for the others of its site before it tells them: about 40 KB. */
-export const APPLIED_TOLD_MAX = 2048;
+/** Staged fragments that a gateway collects for the others of its site before it tells them: about 40 KB. */
+export const HELD_TOLD_MAX = 2048;
 /** Units: bytes, about, of writes that a gateway before a Redis remembers to send; beyond it they are left to the walker, who finds their marks in Redis. */
 export const OUTBOX_PENDING_BYTES_MAX = 64 * 1024 * 1024;
 /** Units: bytes. Values of plain SETs up to this size are kept until they are sent, so that Redis need not be asked again. */
@@ -161,3 +161,27 @@ export const SENT_KEYS_BYTES_MAX = 8 * 1024 * 1024;
 export const REFILLS_MAX = 4096;
 /** Units: bytes of a log from which on it is rewritten, once it is also twice its snapshot: shorter ones are read back in a second. */
 export const LOG_REWRITE_BYTES_MIN = 64 * 1024 * 1024;
+/** Bodies of several fragments kept while their merge fails (store away): each may be as large as a value. */
+export const WHOLE_BODIES_MAX = 4;
+/** A store's own earlier streams remembered in its notes: one a start of a process; gateways of one site included. */
+export const OWN_STREAMS_MAX = 256;
+/** Keys whose hash and fingerprint one step of a comparison holds, at either side: about 12 MB; what is beyond them is another step. */
+export const REPAIR_ENTRIES_MAX = 128 * 1024;
+/** Names of keys that the answering side remembers between listing and giving states: else it looks for them once more. */
+export const REPAIR_NAMES_MAX = 64 * 1024;
+/** Units: bytes, about, of one answer or push between sites; a larger single key goes alone. */
+export const REPAIR_MESSAGE_BYTES = 224 * 1024;
+/** Places of keys whose states are asked for at one time. */
+export const REPAIR_STATES_MAX = 2048;
+/** Units: bytes of one page of a snapshot: the asked site makes it in about one ms. */
+export const PAGE_BYTES = 64 * 1024;
+/** Units: bytes of pages that one answer holds, where the way is long. */
+export const PAGES_BYTES_MAX = 1024 * 1024;
+/** Units: bytes a second that a site gives to each other site that copies or compares: clients have the rest. */
+export const REPAIR_BYTES_PER_SECOND = 24 * 1024 * 1024;
+/** Units: bytes a second of requests and answers through the queue, whose first duty are the writes. */
+export const QUEUE_REPAIR_BYTES_PER_SECOND = 1024 * 1024;
+/** Requests of other sites that are answered at one time; others are told to come again. */
+export const PEER_REQUESTS_MAX = 64;
+/** Connections on which other sites ask; a site needs one. */
+export const PEER_ASKERS_MAX = 512;

@@ -8,6 +8,7 @@ export {
   FORM_PLAIN_TTL,
 } from './codec.ts';
 export { type Delta, decodeDeltas } from './decode.ts';
+export { visitDeltaKeys } from './delta-keys.ts';
 export { DeltaWriter } from './delta-writer.ts';
 export { digest } from './digest.ts';
 export { Edit, type Edited } from './edit.ts';

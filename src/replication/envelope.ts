@@ -1,6 +1,6 @@
 // The envelope: a batch of deltas (and messages) as one queue message, or as several fragments of one.
 import { crc32 } from 'node:zlib';
-import { assert, FRAGMENTS_MAX, type Latin1, MqkvError } from '../base/index.ts';
+import { assert, FRAGMENTS_MAX, type Latin1, MqkvError, type Random, randomHex } from '../base/index.ts';
 
 /** The newest envelope format that this build writes and reads. */
 export const ENVELOPE_FORMAT = 1;
@@ -9,6 +9,13 @@ export const ENVELOPE_FORMAT = 1;
 export const SECTION_DELTAS = 1;
 export const SECTION_HEARTBEAT = 2;
 export const SECTION_PUBLISH = 3;
+/** Closes a gap: what the sequence carried came again with others (`encodeAfter`). An envelope without sections closes one, too. */
+export const SECTION_AFTER = 4;
+/** Closes a gap: what the sequence carried can not be sent again; only a comparison brings it. */
+export const SECTION_LOST = 5;
+/** A request to another site, and its answer, where no connection goes there. Only in loose streams. */
+export const SECTION_ASK = 6;
+export const SECTION_ANSWER = 7;
 
 /** One part of an envelope's body. */
 export interface Section {
@@ -22,9 +29,9 @@ export interface EnvelopeHeader {
   readonly site: string;
   /** Origin of all deltas inside. */
   readonly origin: number;
-  /** Random id of the sending process. Shape: 16 lower-case hex characters. */
+  /** Random id of the sending process; `isLoose` tells those whose messages nobody misses. Shape: 16 lower-case hex characters. */
   readonly stream: string;
-  /** Number of this message in its stream, from 1. */
+  /** Number of this message in its stream, from 1; a message that closes a gap has the number of the one that is missed. */
   readonly sequence: number;
   /** Units: Unix ms by the sender's clock when the envelope was made. */
   readonly timeMs: number;
@@ -48,6 +55,24 @@ export interface Envelope {
 const MAGIC = 0x564b514d; // "MQKV" read as little-endian
 const FIXED_BYTES = 43;
 const CRC_AT = 38;
+const TIME_AT = 32;
+
+/** How ids of loose streams begin. */
+const LOOSE = '00000000';
+
+/** A stream of heartbeats and requests: its messages are not numbered for gaps, and may be lost. */
+export function isLoose(stream: string): boolean {
+  return stream.startsWith(LOOSE);
+}
+
+/** A random stream id. */
+export function newStreamId(random: Random, kind: 'numbered' | 'loose'): string {
+  if (kind === 'loose') return LOOSE + randomHex(random, 4);
+  for (;;) {
+    const id = randomHex(random, 8);
+    if (!isLoose(id)) return id;
+  }
+}
 
 /** Units: bytes that an envelope adds to its body. */
 export function envelopeOverheadBytes(site: string): number {
@@ -69,7 +94,7 @@ export function encodeEnvelope(header: EnvelopeHeader, body: readonly Uint8Array
   out.writeUInt32LE(header.origin, 14);
   out.write(header.stream, 18, 8, 'hex');
   out.writeUIntLE(header.sequence, 26, 6);
-  out.writeUIntLE(header.timeMs, 32, 6);
+  out.writeUIntLE(header.timeMs, TIME_AT, 6);
   out[42] = siteLength;
   out.write(header.site, FIXED_BYTES, 'latin1');
   let at = FIXED_BYTES + siteLength;
@@ -79,6 +104,11 @@ export function encodeEnvelope(header: EnvelopeHeader, body: readonly Uint8Array
   }
   out.writeUInt32LE(checksum(out), CRC_AT);
   return out;
+}
+
+/** When an encoded message was made. Units: Unix ms by the sender's clock. */
+export function madeAtMs(message: Buffer): number {
+  return message.readUIntLE(TIME_AT, 6);
 }
 
 function checksum(message: Buffer): number {
@@ -102,7 +132,7 @@ export function decodeEnvelope(message: Buffer): Envelope {
     origin: message.readUInt32LE(14),
     stream: message.toString('hex', 18, 26),
     sequence: message.readUIntLE(26, 6),
-    timeMs: message.readUIntLE(32, 6),
+    timeMs: message.readUIntLE(TIME_AT, 6),
     fragment: message.readUInt32LE(6),
     fragments: message.readUInt32LE(10),
   };
@@ -156,6 +186,29 @@ export function decodePublish(bytes: Uint8Array): { readonly channel: Latin1; re
   if (view.length < 4 || 4 + view.readUInt32LE(0) > view.length) throw malformed('a publish is cut');
   const end = 4 + view.readUInt32LE(0);
   return { channel: view.toString('latin1', 4, end), message: view.toString('latin1', end) };
+}
+
+// after := from:u48 to:u48
+
+/** Sequences of the same stream that must be applied before a gap counts as closed. */
+export interface After {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Encodes the body of SECTION_AFTER. */
+export function encodeAfter({ from, to }: After): Buffer {
+  const out = Buffer.allocUnsafe(12);
+  out.writeUIntLE(from, 0, 6);
+  out.writeUIntLE(to, 6, 6);
+  return out;
+}
+
+/** Decodes it. Errors: MqkvError `MALFORMED_ENVELOPE`. */
+export function decodeAfter(bytes: Uint8Array): After {
+  if (bytes.length !== 12) throw malformed('a gap is closed by something else');
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { from: view.readUIntLE(0, 6), to: view.readUIntLE(6, 6) };
 }
 
 function malformed(what: string): MqkvError {

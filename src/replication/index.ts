@@ -1,4 +1,5 @@
 // The folder's door.
+export type { Freeze } from './core.ts';
 export {
   decodeEnvelope,
   type Envelope,
@@ -7,7 +8,19 @@ export {
   encodeSection,
   SECTION_DELTAS,
 } from './envelope.ts';
+export type { Levels } from './levels.ts';
 export { type Heartbeat, type Member, Membership } from './membership.ts';
+export type { Asker, PeerAddress, PeerPort, PeerPortStats } from './peer-port.ts';
 export { Receiver, type ReceiverStats } from './receiver.ts';
+export {
+  type Bootstrap,
+  NoRepair,
+  type Repair,
+  type RepairContext,
+  type RepairOpeners,
+  type RepairReason,
+} from './repair-hooks.ts';
 export { openReplication, type Replication, type ReplicationOptions } from './replication.ts';
+export { type Applied, Streams } from './streams.ts';
 export { Sender, type SenderStats } from './sender.ts';
+export type { SiteLag, SiteState } from './site-view.ts';

@@ -1,10 +1,10 @@
 // Messages on their way to the queue: sealed into envelopes, cut into fragments, published until accepted, kept for those who miss them.
 //
 // Invariants
-//  O1  A message stays in memory, as bytes, until the queue has accepted it or this closes.
+//  O1  A message stays in memory, as bytes, until the queue has accepted it, this closes, or it is so old that receivers might drop
+//      it (`stale`): then its keys are to be marked again.
 //  O2  A repeated publish repeats its sequence and bytes; sequences are given in the order of sealing, from 1.
-//  O3  Every sequence of the stream went to the queue, so that a receiver may call a missing one a gap; full copies for one peer
-//      are streams of their own.
+//  O3  Every sequence of a numbered stream goes to the queue, at last as an empty message that closes the gap.
 import { setMaxListeners } from 'node:events';
 import {
   below,
@@ -14,12 +14,13 @@ import {
   MqkvError,
   noteYoungGarbage,
   type Random,
-  randomHex,
   sleep,
 } from '../base/index.ts';
 import type { Queue } from '../queue/index.ts';
-import { encodeEnvelope, envelopeOverheadBytes } from './envelope.ts';
+import { encodeEnvelope, envelopeOverheadBytes, madeAtMs, newStreamId } from './envelope.ts';
+import { SentKeys } from './sent-keys.ts';
 import { SentMessages } from './sent-messages.ts';
+import { SequenceSet } from './sequence-set.ts';
 
 /** Units: ms. First and longest pause between tries at the same message. */
 const RETRY_MS_MIN = 50;
@@ -31,6 +32,8 @@ export interface OutgoingOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Units: ms. Older messages than this are not published: receivers drop what is older than half the horizon. Default: for ever. */
+  readonly messageAgeMaxMs?: number | undefined;
 }
 
 /** A numbering of messages. */
@@ -39,6 +42,8 @@ export interface Stream {
   readonly id: string;
   /** The last one given. */
   sequence: number;
+  /** What the queue has accepted. */
+  readonly accepted: SequenceSet;
 }
 
 /** A body to be sent. */
@@ -46,14 +51,32 @@ export interface Body {
   /** Of the deltas inside. */
   readonly origin: number;
   readonly parts: readonly Uint8Array[];
+  /** The deltas inside, whose keys are remembered. */
+  readonly deltas?: Buffer | undefined;
 }
 
-type Fate = 'sent' | 'too large' | 'closed';
+/** What became of a body. The sequences that it had. */
+export interface Sent {
+  readonly fate: 'accepted' | 'stale' | 'refused' | 'closed';
+  readonly first: number;
+  readonly last: number;
+  /** Of the same body cut into larger pieces, before the queue turned out to take less: these are to be filled. */
+  readonly unused: readonly Pick<Sent, 'first' | 'last'>[];
+}
+
+interface Wait {
+  readonly stream: Stream;
+  readonly from: number;
+  readonly to: number;
+  readonly done: (all: boolean) => void;
+}
+
+type Fate = 'sent' | 'too large' | 'stale' | 'closed';
 
 const WHOLE = { fragment: 0, fragments: 1 };
 
-export function newStream(random: Random): Stream {
-  return { id: randomHex(random, 8), sequence: 0 };
+function newStream(random: Random, kind: 'numbered' | 'loose'): Stream {
+  return { id: newStreamId(random, kind), sequence: 0, accepted: new SequenceSet() };
 }
 
 /** Units: bytes. */
@@ -65,75 +88,130 @@ export function sizeOf(parts: readonly Uint8Array[]): number {
 
 /** One process' way to one queue. Counters only grow, but for `inFlight` and `inFlightBytes`. */
 export class Outgoing {
-  readonly stream: Stream;
+  stream: Stream;
+  readonly #loose: Stream;
   readonly #options: OutgoingOptions;
   readonly #abort = new AbortController();
-  readonly #sent = new SentMessages();
-  #heartbeatUnderWay = false;
+  #sent = new SentMessages();
+  /** What the messages of the present stream carried. */
+  sentKeys = new SentKeys();
+  #waits: Wait[] = [];
+  #thaw: (() => void)[] = [];
+  #isFrozen = false;
   envelopes = 0;
   bytes = 0;
   failures = 0;
   resent = 0;
   inFlight = 0;
   inFlightBytes = 0;
+  /** The last publish that settled was accepted. */
+  isAccepting = true;
 
   constructor(options: OutgoingOptions) {
     this.#options = options;
     // One listener a message under way, of which a large value has many.
     setMaxListeners(0, this.#abort.signal);
-    this.stream = newStream(options.random);
+    this.stream = newStream(options.random, 'numbered');
+    this.#loose = newStream(options.random, 'loose');
   }
 
   get isClosed(): boolean {
     return this.#abort.signal.aborted;
   }
 
+  /** Nothing is published meanwhile. */
+  get isFrozen(): boolean {
+    return this.#isFrozen;
+  }
+
+  set isFrozen(frozen: boolean) {
+    this.#isFrozen = frozen;
+    if (!frozen) for (const thaw of this.#thaw.splice(0)) thaw();
+  }
+
   close(): void {
     this.#abort.abort();
+    this.isFrozen = false;
+    for (const { done } of this.#waits.splice(0)) done(false);
   }
 
-  /** Publishes a body as one message or as fragments; anew in smaller ones when the queue turns out to take less. true: accepted. */
-  async send(body: Body): Promise<boolean> {
-    const room = this.#room();
-    const messages = this.messagesOf(this.stream, body);
-    this.inFlight += messages.length;
-    const fates = await Promise.all(messages.map((message) => this.#deliver(message)));
-    this.inFlight -= messages.length;
-    if (fates.includes('too large')) return this.#sendSmaller(body, room);
-    return !fates.includes('closed');
+  /** Goes on with a new stream: others know more of the present one than this process. */
+  renewStream(): void {
+    this.stream = newStream(this.#options.random, 'numbered');
+    this.#sent = new SentMessages();
+    this.sentKeys = new SentKeys();
+    for (const { done } of this.#waits.splice(0)) done(false);
   }
 
-  /** Sends a heartbeat, once, unless the one before is still under way; a failure is only counted. */
-  async heartbeat(body: Body): Promise<void> {
-    if (this.#heartbeatUnderWay || this.isClosed) return;
-    this.#heartbeatUnderWay = true;
+  /** Publishes a body as one message or as fragments; anew in smaller ones when the queue turns out to take less. */
+  async send(body: Body): Promise<Sent> {
+    const unused: Pick<Sent, 'first' | 'last'>[] = [];
+    for (;;) {
+      const room = this.#room();
+      const { stream } = this;
+      const first = stream.sequence + 1;
+      const messages = this.#messagesOf(stream, body, room);
+      const last = stream.sequence;
+      this.sentKeys.keep(first, last, body.deltas);
+      this.inFlight += messages.length;
+      const fates = await Promise.all(
+        messages.map((message, i) => this.#deliver(message, stream, first + i)),
+      );
+      this.inFlight -= messages.length;
+      if (fates.includes('closed')) return { fate: 'closed', first, last, unused };
+      if (fates.includes('stale')) return { fate: 'stale', first, last, unused };
+      if (!fates.includes('too large')) return { fate: 'accepted', first, last, unused };
+      if (this.#room() >= room) {
+        this.#options.logger.error(
+          { bytes: sizeOf(body.parts) },
+          'the queue takes no message of this size: writes not sent',
+        );
+        return { fate: 'refused', first, last, unused };
+      }
+      unused.push({ first, last });
+    }
+  }
+
+  /** Publishes a body in the loose stream, once. true: accepted; a failure is only counted. */
+  async sendLoose(body: Body): Promise<boolean> {
+    if (this.isClosed || this.#isFrozen) return false;
     try {
-      const message = this.#seal(this.stream, body);
-      await this.#options.queue.publish(message, this.#abort.signal);
+      for (const message of this.#messagesOf(this.#loose, body, this.#room()))
+        await this.#options.queue.publish(message, this.#abort.signal);
+      return true;
     } catch {
       this.failures++;
-    } finally {
-      this.#heartbeatUnderWay = false;
+      return false;
     }
   }
 
-  /** Sends messages of this stream once more that another site missed; those not kept any more are left to repair. */
-  async resend(sequences: readonly number[]): Promise<void> {
-    for (const sequence of sequences) {
-      const message = this.#sent.get(sequence);
-      if (message === undefined || this.isClosed) continue;
-      this.resent++;
-      await this.#options.queue.publish(message, this.#abort.signal).catch(() => this.failures++);
-    }
+  /** Publishes a message of the stream once more, as it was. false: it is not kept any more, or too old. */
+  resend(sequence: number): boolean {
+    const message = this.#sent.get(sequence);
+    if (message === undefined || this.#isStale(message)) return false;
+    this.resent++;
+    void this.#options.queue.publish(message, this.#abort.signal).catch(() => this.failures++);
+    return true;
   }
 
-  async #sendSmaller(body: Body, refusedRoom: number): Promise<boolean> {
-    if (this.#room() < refusedRoom) return this.send(body);
-    this.#options.logger.error(
-      { bytes: sizeOf(body.parts) },
-      'the queue takes no message of this size: writes not sent',
-    );
-    return false;
+  /** Publishes a message that closes a gap, until it is accepted. */
+  async fill(stream: Stream, sequence: number, body: Body): Promise<void> {
+    this.inFlight++;
+    await this.#deliver(this.#encode(stream, sequence, body), stream, sequence);
+    this.inFlight--;
+  }
+
+  /** Resolves when the queue has accepted sequences of the present stream; false: it never will. */
+  accepted(from: number, to: number): Promise<boolean> {
+    const { stream } = this;
+    if (stream.accepted.hasAll(from, to)) return Promise.resolve(true);
+    if (this.isClosed) return Promise.resolve(false);
+    return new Promise((done) => this.#waits.push({ stream, from, to, done }));
+  }
+
+  /** A body as messages of the loose stream, for one peer. */
+  looseMessages(body: Body): Buffer[] {
+    return this.#messagesOf(this.#loose, body, this.#room());
   }
 
   /** Units: bytes of a body that one message takes. */
@@ -142,8 +220,7 @@ export class Outgoing {
   }
 
   /** A body as sealed messages of a stream. */
-  messagesOf(stream: Stream, { origin, parts }: Body): Buffer[] {
-    const room = this.#room();
+  #messagesOf(stream: Stream, { origin, parts }: Body, room: number): Buffer[] {
     if (sizeOf(parts) <= room) return [this.#seal(stream, { origin, parts })];
     const body = Buffer.concat(parts);
     const fragments = Math.ceil(body.length / room);
@@ -156,31 +233,52 @@ export class Outgoing {
     );
   }
 
-  #seal(stream: Stream, { origin, parts }: Body, part = WHOLE): Buffer {
-    const { site, clock } = this.#options;
+  #seal(stream: Stream, body: Body, part = WHOLE): Buffer {
     const sequence = ++stream.sequence;
-    const header = { site, origin, stream: stream.id, sequence, timeMs: clock.now(), ...part };
-    const message = encodeEnvelope(header, parts);
+    const message = this.#encode(stream, sequence, body, part);
     noteYoungGarbage(2 * message.length);
     if (stream === this.stream) this.#sent.keep(sequence, message);
     return message;
   }
 
+  #encode(stream: Stream, sequence: number, { origin, parts }: Body, part = WHOLE): Buffer {
+    const { site, clock } = this.#options;
+    return encodeEnvelope({ site, origin, stream: stream.id, sequence, timeMs: clock.now(), ...part }, parts);
+  }
+
   /** O1, O2. */
-  async #deliver(message: Buffer): Promise<Fate> {
+  async #deliver(message: Buffer, stream: Stream, sequence: number): Promise<Fate> {
     const { clock, random, logger } = this.#options;
     const { signal } = this.#abort;
     this.inFlightBytes += message.length;
     let fate: Fate | undefined;
     for (let pauseMs = RETRY_MS_MIN; fate === undefined; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
+      if (this.#isFrozen) await new Promise<void>((thaw) => this.#thaw.push(thaw));
       if (signal.aborted) fate = 'closed';
+      else if (this.#isStale(message)) fate = 'stale';
       else fate = await this.#publish(message);
       if (fate !== undefined) break;
       logger.debug({ bytes: message.length }, 'publish failed, will be repeated');
       await sleep(clock, pauseMs + below(random, pauseMs), signal);
     }
     this.inFlightBytes -= message.length;
+    if (fate === 'sent') this.#accept(stream, sequence);
     return fate ?? 'closed';
+  }
+
+  #accept(stream: Stream, sequence: number): void {
+    stream.accepted.add(sequence);
+    if (this.#waits.length === 0) return;
+    const over = this.#waits.filter(
+      ({ stream: of, from, to }) => of === stream && stream.accepted.hasAll(from, to),
+    );
+    this.#waits = this.#waits.filter((wait) => !over.includes(wait));
+    for (const { done } of over) done(true);
+  }
+
+  #isStale(message: Buffer): boolean {
+    const { clock, messageAgeMaxMs = Number.POSITIVE_INFINITY } = this.#options;
+    return clock.now() - madeAtMs(message) > messageAgeMaxMs;
   }
 
   /** undefined: failed this time. */
@@ -189,9 +287,11 @@ export class Outgoing {
       await this.#options.queue.publish(message, this.#abort.signal);
       this.envelopes++;
       this.bytes += message.length;
+      this.isAccepting = true;
       return 'sent';
     } catch (error) {
       this.failures++;
+      this.isAccepting = false;
       if (error instanceof MqkvError && error.code === 'MESSAGE_TOO_LARGE') return 'too large';
       this.#options.logger.debug({ error: messageOf(error) }, 'publish failed');
       return undefined;

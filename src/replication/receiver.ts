@@ -4,56 +4,73 @@
 //  R1  A message is acknowledged only after the store has merged (or staged) it, or when it can never be merged.
 //  R2  What cannot be decoded is counted, logged and acknowledged: it never blocks the queue.
 //  R3  Only envelopes of the store's present origins are skipped as one's own; those of an earlier one are merged, without
-//      their PUBLISH messages, which this site has had.
+//      their PUBLISH messages, which this site has had. No sequences are remembered of one's own site's streams.
+//  R4  A sequence counts as applied only after the store has merged it, and only while the store has not gone back since (`epoch`).
+//  R5  What is applied already is dropped, and so is what is older than half the horizon: that counts as lost, and is repaired.
+//  R6  Sequences of loose streams mean nothing.
 import {
   type Clock,
   type Latin1,
   type Logger,
-  MISSING_ASKED_MAX,
   messageOf,
   MqkvError,
-  STREAMS_MAX,
+  WHOLE_BODIES_MAX,
 } from '../base/index.ts';
 import type { QueueMessage } from '../queue/index.ts';
 import type { Store } from '../store/index.ts';
 import {
+  decodeAfter,
   decodeEnvelope,
   decodePublish,
   decodeSections,
+  type Envelope,
   type EnvelopeHeader,
+  isLoose,
+  SECTION_AFTER,
+  SECTION_ANSWER,
+  SECTION_ASK,
   SECTION_DELTAS,
   SECTION_HEARTBEAT,
+  SECTION_LOST,
   SECTION_PUBLISH,
   type Section,
 } from './envelope.ts';
-import { Fragments } from './fragments.ts';
-import { SequenceWindow } from './sequence-window.ts';
+import { FrozenMessages } from './frozen-messages.ts';
+import type { Applied, Streams } from './streams.ts';
 
 /** Units: ms. Pause before a message that could not be merged just now (store unreachable) comes again. */
 const MERGE_RETRY_MS = 1_000;
 
-/** Units: ms. A sequence missing for so long after a later one is a gap (DESIGN 7). */
-const GAP_MS = 5_000;
-/** How often a missing message is asked for. */
-const GAP_ASKS = 12;
+/** Why something is lost. */
+export type Loss = 'gap' | 'old';
 
 export interface ReceiverOptions {
-  /** This site's name. Absent: no envelope of this site comes. */
-  readonly site?: string | undefined;
+  /** This site's name. */
+  readonly site: string;
   readonly store: Store;
+  readonly streams: Streams;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Units: ms. */
+  readonly horizonMs: number;
   /** A PUBLISH of another site, at most once each. */
   readonly onPublish: (channel: Latin1, message: Latin1) => void;
   readonly onHeartbeat: (header: EnvelopeHeader, bytes: Uint8Array) => void;
-  /** A message was applied. */
-  readonly onApplied?: ((stream: string, sequence: number) => void) | undefined;
+  /** A message was applied; `first`: of all its fragments. */
+  readonly onApplied?: ((stream: string, first: number, last: number) => void) | undefined;
+  /** A fragment was staged. */
+  readonly onHeld?: ((stream: string, first: number, sequence: number) => void) | undefined;
+  /** What a message carried will not come. */
+  readonly onLost?: ((loss: Loss, site: string) => void) | undefined;
 }
 
 /** Counters for metrics. */
 export interface ReceiverStats {
   readonly envelopes: number;
   readonly own: number;
+  /** Dropped: applied before, or too old. */
+  readonly doubled: number;
+  readonly old: number;
   readonly quarantined: number;
   readonly fragmentsDropped: number;
   readonly conflicts: number;
@@ -67,53 +84,82 @@ export interface ReceiverStats {
 /** The receiving half of replication. */
 export class Receiver {
   readonly #options: ReceiverOptions;
-  readonly #fragments: Fragments;
-  readonly #streams = new Map<string, SequenceWindow>();
+  readonly #streams: Streams;
+  readonly #frozen: FrozenMessages;
+  /** Messages being applied, so that a doubled one waits for its twin. */
+  readonly #underWay = new Map<string, Promise<void>>();
+  /** Whole bodies whose merge failed: their fragments are staged no more. */
+  readonly #bodies = new Map<string, Buffer>();
   #envelopes = 0;
   #own = 0;
+  #doubled = 0;
+  #old = 0;
   #quarantined = 0;
   #conflicts = 0;
-  #gaps = 0;
   #lagMs: number | null = null;
+  /** Counts how often the store went back (R4). */
+  epoch = 0;
+  /** Requests and answers that came through the queue, those for others included. Set by repair. */
+  onPeerSection: ((header: EnvelopeHeader, section: Section) => void) | undefined;
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
-    this.#fragments = new Fragments(options.clock);
+    this.#streams = options.streams;
+    this.#frozen = new FrozenMessages(options.clock, (message) => void this.#receive(message));
+  }
+
+  /** Nothing is merged and acknowledged meanwhile (MQKV.FREEZE in): messages stay with the queue. */
+  get isFrozen(): boolean {
+    return this.#frozen.isFrozen;
+  }
+
+  set isFrozen(frozen: boolean) {
+    this.#frozen.isFrozen = frozen;
   }
 
   stats(): ReceiverStats {
     return {
       envelopes: this.#envelopes,
       own: this.#own,
+      doubled: this.#doubled,
+      old: this.#old,
       quarantined: this.#quarantined,
-      fragmentsDropped: this.#fragments.dropped,
+      fragmentsDropped: this.#options.store.staging.dropped,
       conflicts: this.#conflicts,
-      gaps: this.#gaps,
-      gapsLost: [...this.#streams.values()].reduce((sum, { lost }) => sum + lost, 0),
+      gaps: this.#streams.gaps,
+      gapsLost: this.#streams.lost,
       lagMs: this.#lagMs,
     };
   }
 
-  /** Messages overdue by stream, for the next heartbeat (DESIGN 7, gaps). At most MISSING_ASKED_MAX. */
-  missing(): Record<string, number[]> {
-    const missing: Record<string, number[]> = {};
-    let room = MISSING_ASKED_MAX;
-    for (const [stream, window] of this.#streams) {
-      if (room <= 0) break;
-      const sequences = window.overdue(this.#options.clock.now(), {
-        afterMs: GAP_MS,
-        askedMax: GAP_ASKS,
-        most: room,
-      });
-      if (sequences.length > 0) missing[stream] = sequences;
-      room -= sequences.length;
-    }
-    this.#gaps += MISSING_ASKED_MAX - room;
-    return missing;
+  /** What is applied of each stream, up to where all of it is. */
+  applied(): Applied {
+    return this.#streams.applied();
+  }
+
+  /** The same as it was at least so long ago; empty where that is not remembered. Units: ms. */
+  appliedBefore(ageMs: number): Applied {
+    return this.#streams.appliedBefore(ageMs);
+  }
+
+  /** What another site had applied is here as well: its data has been taken over. */
+  adopt(applied: Readonly<Applied>): void {
+    this.#streams.adopt(applied);
   }
 
   /** Takes one message of a queue; settles it (R1, R2). */
-  async receive(message: QueueMessage): Promise<void> {
+  receive(message: QueueMessage): Promise<void> {
+    if (!this.#frozen.isFrozen) return this.#receive(message);
+    this.#frozen.hold(message);
+    return Promise.resolve();
+  }
+
+  /** Gives messages that are held back to the queue. */
+  close(): void {
+    this.#frozen.close();
+  }
+
+  async #receive(message: QueueMessage): Promise<void> {
     try {
       await this.apply(message.body);
       message.ack();
@@ -131,58 +177,148 @@ export class Receiver {
   /** Merges one message's content. Errors: MqkvError for what can never be merged; else the store's. */
   async apply(message: Buffer): Promise<void> {
     const envelope = decodeEnvelope(message);
-    if (this.#options.store.isOwn(envelope.header.origin)) {
+    const { header } = envelope;
+    if (this.#options.store.isOwn(header.origin)) {
       this.#own++;
       return;
     }
-    this.#fragments.expire();
-    const body = envelope.header.fragments === 1 ? envelope.body : this.#fragments.add(envelope);
-    if (body !== undefined) await this.#merge(envelope.header, decodeSections(body));
-    const { stream, sequence } = envelope.header;
-    this.#window(stream).note(sequence, this.#options.clock.now());
-    this.#options.onApplied?.(stream, sequence);
-    this.#envelopes++;
-    this.#lagMs = Math.max(0, this.#options.clock.now() - envelope.header.timeMs);
+    if (isLoose(header.stream)) return this.#applyLoose(envelope);
+    if (header.site === this.#options.site) return this.#applyEarlierSelf(envelope);
+    const name = `${header.stream}:${header.sequence}`;
+    for (let twin = this.#underWay.get(name); twin !== undefined; twin = this.#underWay.get(name))
+      await twin.catch(() => {});
+    const work = this.#applyNumbered(envelope);
+    this.#underWay.set(name, work);
+    try {
+      await work;
+    } finally {
+      this.#underWay.delete(name);
+    }
   }
 
-  /** Another gateway of this site applied a message. */
-  noteApplied(stream: string, sequence: number): void {
-    this.#window(stream).note(sequence, this.#options.clock.now());
+  async #applyNumbered(envelope: Envelope): Promise<void> {
+    const { header } = envelope;
+    const { stream, sequence, site, origin } = header;
+    const window = this.#streams.tell(stream, sequence);
+    window.site = site;
+    if (this.#streams.has(stream, sequence)) {
+      this.#doubled++;
+      return;
+    }
+    window.origin = origin;
+    if (this.#isOld(header)) return this.#drop(header);
+    const { epoch } = this;
+    const body = await this.#wholeBody(envelope);
+    if (body !== undefined) await this.#applyWhole(header, body, epoch);
+    this.#envelopes++;
+    this.#lagMs = Math.max(0, this.#options.clock.now() - header.timeMs);
+  }
+
+  /** R4. */
+  async #applyWhole(header: EnvelopeHeader, body: Buffer, epoch: number): Promise<void> {
+    const { stream, sequence, fragment, fragments } = header;
+    const sections = decodeSections(body);
+    const first = sequence - fragment;
+    await this.#keeping(nameOf(header), body, fragments, () => this.#merge(header, sections));
+    if (epoch !== this.epoch) throw new MqkvError('STORE_WENT_BACK', 'the store went back meanwhile');
+    if (!this.#isClosed(header, sections)) return;
+    this.#streams.note(stream, first, first + fragments - 1);
+    this.#options.onApplied?.(stream, first, first + fragments - 1);
+    for (const { kind, bytes } of sections) if (kind === SECTION_PUBLISH) this.#publish(bytes);
+  }
+
+  /** Whether the sequence counts as applied now: a message that closes a gap may have come too early (F1 of refills.ts). */
+  #isClosed({ stream, site }: EnvelopeHeader, sections: readonly Section[]): boolean {
+    for (const { kind, bytes } of sections) {
+      if (kind === SECTION_AFTER) {
+        const { from, to } = decodeAfter(bytes);
+        if (!this.#streams.hasAll(stream, from, to)) return false;
+      }
+      if (kind === SECTION_LOST) {
+        this.#streams.lost++;
+        this.#options.onLost?.('gap', site);
+      }
+    }
+    return true;
+  }
+
+  /** Keeps a body of several fragments while its merge may fail. */
+  async #keeping(name: string, body: Buffer, fragments: number, task: () => Promise<void>): Promise<void> {
+    if (fragments === 1) return task();
+    this.#bodies.set(name, body);
+    const oldest = this.#bodies.keys().next();
+    if (this.#bodies.size > WHOLE_BODIES_MAX && oldest.done !== true) this.#bodies.delete(oldest.value);
+    await task();
+    this.#bodies.delete(name);
+  }
+
+  /** The body, when this was the last piece of it. */
+  async #wholeBody({ header, body }: Envelope): Promise<Buffer | undefined> {
+    const { stream, sequence, fragment: index, fragments: count } = header;
+    if (count === 1) return body;
+    const name = nameOf(header);
+    const kept = this.#bodies.get(name);
+    if (kept !== undefined) return kept;
+    const whole = await this.#options.store.staging.add({ name, index, count, bytes: body });
+    if (whole !== undefined) return whole;
+    if (isLoose(stream)) return undefined;
+    this.#streams.hold(stream, sequence - index, sequence);
+    this.#options.onHeld?.(stream, sequence - index, sequence);
+    return undefined;
+  }
+
+  async #applyLoose(envelope: Envelope): Promise<void> {
+    const body = await this.#wholeBody(envelope);
+    if (body !== undefined) await this.#merge(envelope.header, decodeSections(body));
+  }
+
+  /** R3. */
+  async #applyEarlierSelf(envelope: Envelope): Promise<void> {
+    if (this.#isOld(envelope.header)) return;
+    await this.#applyLoose(envelope);
+    this.#envelopes++;
   }
 
   async #merge(header: EnvelopeHeader, sections: readonly Section[]): Promise<void> {
     const { store, onHeartbeat } = this.#options;
-    const isEarlierSelf = header.site === this.#options.site;
-    const fresh = !isEarlierSelf && !this.#window(header.stream).has(header.sequence);
     for (const section of sections) {
-      if (section.kind === SECTION_DELTAS)
-        this.#conflicts += (await store.merge(asBuffer(section.bytes))).conflicts;
-      else if (section.kind === SECTION_HEARTBEAT) onHeartbeat(header, section.bytes);
-      else if (section.kind === SECTION_PUBLISH) this.#publish(section.bytes, fresh);
-      else throw new MqkvError('MALFORMED_ENVELOPE', `unknown section kind ${section.kind}`);
+      const { kind, bytes } = section;
+      if (kind === SECTION_DELTAS) this.#conflicts += (await store.merge(asBuffer(bytes))).conflicts;
+      else if (kind === SECTION_HEARTBEAT) onHeartbeat(header, bytes);
+      else if (kind === SECTION_ASK || kind === SECTION_ANSWER) this.onPeerSection?.(header, section);
+      else if (kind !== SECTION_PUBLISH && kind !== SECTION_AFTER && kind !== SECTION_LOST)
+        throw new MqkvError('MALFORMED_ENVELOPE', `unknown section kind ${kind}`);
     }
   }
 
-  #publish(bytes: Uint8Array, fresh: boolean): void {
+  #publish(bytes: Uint8Array): void {
     const { channel, message } = decodePublish(bytes);
-    if (fresh) this.#options.onPublish(channel, message);
+    this.#options.onPublish(channel, message);
   }
 
-  #window(stream: string): SequenceWindow {
-    const window = this.#streams.get(stream) ?? new SequenceWindow();
-    this.#streams.delete(stream);
-    this.#streams.set(stream, window);
-    if (this.#streams.size > STREAMS_MAX) {
-      const oldest = this.#streams.keys().next();
-      if (oldest.done !== true) this.#streams.delete(oldest.value);
-    }
-    return window;
+  /** R5. */
+  #isOld({ timeMs }: EnvelopeHeader): boolean {
+    const { clock, horizonMs } = this.#options;
+    return timeMs < clock.now() - horizonMs / 2;
+  }
+
+  #drop({ stream, sequence, site }: EnvelopeHeader): void {
+    this.#old++;
+    this.#streams.note(stream, sequence);
+    this.#streams.lost++;
+    this.#options.onApplied?.(stream, sequence, sequence);
+    this.#options.onLost?.('old', site);
   }
 
   #quarantine(error: unknown): void {
     this.#quarantined++;
     this.#options.logger.warn({ error: messageOf(error) }, 'message quarantined: it cannot be merged');
   }
+}
+
+/** Names the envelope that a fragment is part of. */
+function nameOf({ stream, sequence, fragment }: EnvelopeHeader): string {
+  return `${stream}:${sequence - fragment}`;
 }
 
 function isHopeless(error: unknown): boolean {

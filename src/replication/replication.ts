@@ -1,21 +1,23 @@
-// One site's replication: sender, receiver and heartbeats over one queue.
+// One site's replication: sender, receiver, heartbeats and what is known from them over one queue; repair and bootstrap beside them.
 import {
   type Clock,
   CONSUMER_IN_FLIGHT_MAX,
+  HORIZON_MS,
   type Latin1,
   type Logger,
+  messageOf,
   type Random,
-  type Timer,
 } from '../base/index.ts';
 import type { Queue } from '../queue/index.ts';
 import type { Store } from '../store/index.ts';
-import { encodeHeartbeat, Membership } from './membership.ts';
-import { Receiver } from './receiver.ts';
-import { Sender } from './sender.ts';
-import { SharedKnowledge } from './shared-knowledge.ts';
-
-/** Units: ms between heartbeats (DESIGN 7). */
-const HEARTBEAT_MS = 1_000;
+import { Core, type Freeze } from './core.ts';
+import type { Levels } from './levels.ts';
+import type { Membership } from './membership.ts';
+import type { PeerPort } from './peer-port.ts';
+import type { Receiver } from './receiver.ts';
+import { type Bootstrap, NoRepair, type Repair, type RepairOpeners } from './repair-hooks.ts';
+import type { Sender } from './sender.ts';
+import type { SiteLag, SiteState } from './site-view.ts';
 
 export interface ReplicationOptions {
   readonly site: string;
@@ -30,6 +32,14 @@ export interface ReplicationOptions {
   readonly address: () => string;
   /** A PUBLISH that came from another site. */
   readonly onPublish: (channel: Latin1, message: Latin1) => void;
+  /** The way to other sites beside the queue. */
+  readonly port?: PeerPort | undefined;
+  /** Units: ms. Default: HORIZON_MS. */
+  readonly horizonMs?: number | undefined;
+  /** Data commands are answered while the first copy is made. Default: false. */
+  readonly serveWhileLoading?: boolean | undefined;
+  /** Repair and bootstrap; tests of the core alone give others. */
+  readonly openers?: RepairOpeners | undefined;
 }
 
 /** What `openReplication` gives. */
@@ -37,79 +47,64 @@ export interface Replication {
   readonly sender: Sender;
   readonly receiver: Receiver;
   readonly membership: Membership;
+  readonly repair: Repair;
+  readonly bootstrap: Bootstrap;
+  /** WAIT and MQKV.ACK. */
+  readonly levels: Levels;
+  /** What of the site's replication stands still (MQKV.FREEZE). */
+  readonly frozen: { readonly in: boolean; readonly out: boolean };
+  /** MQKV.FREEZE, at all gateways of the site. */
+  freeze(what: Freeze): void;
+  /** This site and the others. */
+  sites(): SiteState[];
+  /** How far each site is behind each other. */
+  lags(): SiteLag[];
   /** Publishes what is pending for at most `timeoutMs`, then stops. Result: whether all of it was accepted. Does not close the queue. */
   close(timeoutMs: number): Promise<boolean>;
 }
 
-/** Starts replication; the subscription exists or is being tried when this resolves. */
+/** Nothing is compared. */
+const NO_REPAIR: RepairOpeners = {
+  openRepair: () => new NoRepair(),
+  openBootstrap: () => new NoRepair(),
+};
+
+/** Starts replication; the subscription exists or is being tried when this resolves. Errors: those of reading the store's notes. */
 export async function openReplication(options: ReplicationOptions): Promise<Replication> {
-  const { site, store, queue, clock, logger } = options;
-  const startedAtMs = clock.now();
-  let sender: Sender | undefined;
-  const membership = new Membership({
-    site,
-    storeId: store.id,
-    startedAtMs,
-    clock,
-    logger,
-    onMissing: (missing) => void sender?.resend(missing[sender.stream] ?? []),
-  });
-  const receiver: Receiver = new Receiver({
-    site,
-    store,
-    clock,
-    logger,
-    onPublish: options.onPublish,
-    onHeartbeat(header, bytes) {
-      membership.hear(header, bytes);
-      shared?.heard(header, bytes);
-    },
-    onApplied: (stream, sequence) => shared?.applied(stream, sequence),
-  });
-  const { bus } = store;
-  const shared =
-    bus === undefined
-      ? undefined
-      : new SharedKnowledge({
-          bus,
-          clock,
-          logger,
-          onHeartbeat: (header, bytes) => membership.hear(header, bytes),
-          onApplied: (stream, sequence) => receiver.noteApplied(stream, sequence),
-        });
-  for (const source of [queue, ...(options.subscribed ?? [])]) {
+  const { site, store, queue, clock, random, logger, port, serveWhileLoading = false } = options;
+  const horizonMs = options.horizonMs ?? HORIZON_MS;
+  const core = new Core({ ...options, horizonMs });
+  await core.read();
+  const { sender, receiver, membership, levels } = core;
+  const beat = (): void => core.beats.soon();
+  const context = {
+    ...{ site, store, clock, random, logger, port, sender, receiver, membership },
+    ...{ horizonMs, serveWhileLoading, hasQueue: true, beat },
+  };
+  const openers = options.openers ?? NO_REPAIR;
+  const repair = openers.openRepair(context);
+  core.repair = repair;
+  for (const source of [queue, ...(options.subscribed ?? [])])
     await source.subscribe((message) => void receiver.receive(message), {
       maxInFlight: CONSUMER_IN_FLIGHT_MAX,
     });
-  }
-  const opened = new Sender(options);
-  sender = opened;
-  const beat = (): void => {
-    const { id: storeId, origin } = store;
-    const { lastSequence, empty: outboxEmpty } = opened;
-    void opened.heartbeat(
-      encodeHeartbeat({
-        site,
-        storeId,
-        origin,
-        startedAtMs,
-        address: options.address(),
-        lastSequence,
-        outboxEmpty,
-        missing: receiver.missing(),
-      }),
-    );
-  };
-  const timer: Timer = clock.every(HEARTBEAT_MS, beat);
-  beat();
+  const bootstrap = openers.openBootstrap(context, repair);
+  core.bootstrap = bootstrap;
+  core.start();
   return {
-    sender: opened,
-    receiver,
-    membership,
-    close(timeoutMs) {
-      timer.cancel();
-      shared?.close();
-      return opened.close(timeoutMs);
+    ...{ sender, receiver, membership, repair, bootstrap, levels },
+    get frozen() {
+      return { in: receiver.isFrozen, out: sender.isFrozen };
+    },
+    freeze: (what) => core.freeze(what, true),
+    sites: () => core.sites(),
+    lags: () => core.lags(),
+    async close(timeoutMs) {
+      core.stop();
+      await Promise.all([repair.close(), bootstrap.close()]).catch((error: unknown) =>
+        logger.warn({ error: messageOf(error) }, 'repair did not end in order'),
+      );
+      return core.close(timeoutMs);
     },
   };
 }

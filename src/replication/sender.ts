@@ -1,13 +1,13 @@
 // Carries local writes to the queue: takes marks from the outbox, closes envelopes, hands them to `Outgoing`.
 //
 // Invariants
-//  S1  What was taken from the outbox stays in memory, as bytes, until the queue has accepted it or the sender closes; then the
-//      outbox is told, so that a store which keeps marks of its own lets go of them only now.
+//  S1  What was taken from the outbox stays in memory, as bytes, until the queue has accepted it, it is too old and marked again, or
+//      the sender closes; then the outbox is told, so that a store which keeps marks of its own lets go of them only now.
 //  S2  At most PUBLISHES_IN_FLIGHT_MAX messages are under way or being taken, and no further one beside
 //      PUBLISHES_IN_FLIGHT_BYTES_MAX; meanwhile marks collapse in the outbox (DESIGN 6).
 //  S3  Sequences are given in the order of taking (of a store that answers later: of its answers), from 1; a repeated publish
 //      repeats its sequence and bytes (O2).
-//  S4  Every sequence of the stream went to the queue (O3).
+//  S4  Every sequence of the stream goes to the queue (O3).
 //  S5  While local writes come fast, a batch goes at most every BUSY_PACE_MS on average: a burst starves
 //      neither clients nor links, marks collapse meanwhile (about 150,000 plain writes of 64 bytes a second). Else PACE_MS.
 import {
@@ -24,11 +24,15 @@ import type { Page, Store, Taken } from '../store/index.ts';
 import {
   encodePublish,
   encodeSection,
+  SECTION_ANSWER,
+  SECTION_ASK,
   SECTION_DELTAS,
   SECTION_HEARTBEAT,
   SECTION_PUBLISH,
 } from './envelope.ts';
-import { newStream, Outgoing, type OutgoingOptions, sizeOf } from './outgoing.ts';
+import { Handover } from './handover.ts';
+import { Outgoing, type OutgoingOptions, type Sent, sizeOf } from './outgoing.ts';
+import { Refills } from './refills.ts';
 
 /** Units: ms. A batch is open about this long when there was nothing before it. */
 const BATCH_OPEN_MS = 1;
@@ -50,14 +54,25 @@ export interface SenderStats {
   readonly publishesDropped: number;
   /** Messages sent again because a site missed them. */
   readonly resent: number;
+  /** Messages whose keys were marked again instead, and those that nobody can send again. */
+  readonly remarked: number;
+  readonly lost: number;
   readonly inFlight: number;
   readonly inFlightBytes: number;
+}
+
+/** A place in this process' stream. */
+export interface Position {
+  readonly stream: string;
+  readonly sequence: number;
 }
 
 /** The sending half of replication. */
 export class Sender {
   readonly #options: SenderOptions;
   readonly #outgoing: Outgoing;
+  readonly #handover = new Handover();
+  #refills: Refills;
   readonly #messages: Uint8Array[][] = [];
   #messageBytes = 0;
   #timer: Timer | undefined;
@@ -68,11 +83,15 @@ export class Sender {
   /** Takings that the store has not answered yet. */
   #taking = 0;
   #publishesDropped = 0;
+  #heartbeatUnderWay = false;
+  /** Counters of the refills of earlier streams. */
+  #before = { remarked: 0, lost: 0 };
   #idle: (() => void) | undefined;
 
   constructor(options: SenderOptions) {
     this.#options = options;
     this.#outgoing = new Outgoing(options);
+    this.#refills = this.#newRefills();
     options.store.outbox.onMark = () => this.#schedule();
     if (options.store.outbox.pending > 0) this.#schedule();
   }
@@ -87,20 +106,50 @@ export class Sender {
     return this.#outgoing.stream.sequence;
   }
 
+  /** Everything up to this sequence is in the queue. */
+  get acceptedSequence(): number {
+    return this.#outgoing.stream.accepted.floor;
+  }
+
   /** Nothing is marked, waiting or under way. */
   get empty(): boolean {
+    const { outbox } = this.#options.store;
     return (
       this.#outgoing.inFlight === 0 &&
       this.#taking === 0 &&
-      this.#options.store.outbox.pending === 0 &&
+      this.#refills.pending === 0 &&
+      outbox.pending === 0 &&
+      outbox.collapsed === undefined &&
       this.#messages.length === 0
     );
+  }
+
+  /** The queue took the last message that was offered. */
+  get isAccepting(): boolean {
+    return this.#outgoing.isAccepting;
+  }
+
+  /** Nothing is published meanwhile (MQKV.FREEZE out). */
+  get isFrozen(): boolean {
+    return this.#outgoing.isFrozen;
+  }
+
+  set isFrozen(frozen: boolean) {
+    this.#outgoing.isFrozen = frozen;
+    if (!frozen) this.#schedule();
+  }
+
+  /** A heartbeat is on its way to the queue. */
+  get isHeartbeatUnderWay(): boolean {
+    return this.#heartbeatUnderWay;
   }
 
   stats(): SenderStats {
     const { envelopes, bytes, failures, resent, inFlight, inFlightBytes } = this.#outgoing;
     const publishesDropped = this.#publishesDropped;
-    return { envelopes, bytes, failures, publishesDropped, resent, inFlight, inFlightBytes };
+    const remarked = this.#before.remarked + this.#refills.remarked;
+    const lost = this.#before.lost + this.#refills.lost;
+    return { envelopes, bytes, failures, publishesDropped, resent, remarked, lost, inFlight, inFlightBytes };
   }
 
   /** Sends a PUBLISH along (at most once; dropped oldest first beyond PUBLISH_BYTES_MAX). */
@@ -116,21 +165,60 @@ export class Sender {
   }
 
   /** Sends a heartbeat, once, unless the one before is still under way; a failure is only counted. */
-  heartbeat(bytes: Uint8Array): Promise<void> {
+  async heartbeat(bytes: Uint8Array): Promise<void> {
+    if (this.#heartbeatUnderWay) return;
+    this.#heartbeatUnderWay = true;
     const parts = encodeSection({ kind: SECTION_HEARTBEAT, bytes });
-    return this.#outgoing.heartbeat({ origin: this.#options.store.origin, parts });
+    await this.#outgoing.sendLoose({ origin: this.#options.store.origin, parts });
+    this.#heartbeatUnderWay = false;
   }
 
-  /** Sends messages of this stream once more that another site missed; those not kept any more are left to repair. */
-  resend(sequences: readonly number[]): Promise<void> {
-    return this.#outgoing.resend(sequences);
+  /** Sends a request or an answer for one site through the queue, once. true: the queue has it. */
+  peerMessage(kind: typeof SECTION_ASK | typeof SECTION_ANSWER, bytes: Uint8Array): Promise<boolean> {
+    const parts = encodeSection({ kind, bytes });
+    return this.#outgoing.sendLoose({ origin: this.#options.store.origin, parts });
+  }
+
+  /** Other sites miss messages of this stream: sends them again, or what they carried, or says that it cannot. */
+  answerMissing(sequences: readonly number[]): void {
+    if (!this.#outgoing.isClosed) this.#refills.answer(sequences);
+  }
+
+  /**
+   * Sends at once what is marked, whatever the pace. Resolves when everything marked now has its place in the stream, with the last of
+   * them; undefined: it never will have.
+   */
+  async handOver(): Promise<Position | undefined> {
+    const { outbox } = this.#options.store;
+    if (!this.#outgoing.isFrozen && !this.#outgoing.isClosed)
+      while (this.#hasRoom && outbox.pending > 0) {
+        const before = outbox.pending;
+        this.#next();
+        if (this.#taking === 0 && outbox.pending >= before) break;
+      }
+    if (this.#outgoing.isClosed) return undefined;
+    const isDone = await this.#handover.wait(outbox.pending);
+    return isDone ? { stream: this.stream, sequence: this.lastSequence } : undefined;
+  }
+
+  /** Resolves when the queue has accepted everything up to a place; false: it never will. */
+  accepted({ stream, sequence }: Position): Promise<boolean> {
+    if (stream !== this.stream) return Promise.resolve(false);
+    return this.#outgoing.accepted(1, sequence);
+  }
+
+  /** Others know more of this stream than this process: it goes on with another. */
+  renewStream(): void {
+    this.#before = this.#counters();
+    this.#outgoing.renewStream();
+    this.#refills = this.#newRefills();
   }
 
   /** Publishes what is marked, for at most `timeoutMs`, then stops. Result: whether all of it was accepted. */
   async close(timeoutMs: number): Promise<boolean> {
     this.#flush();
     const { clock, store } = this.#options;
-    if (!this.empty && !this.#outgoing.isClosed) {
+    if (!this.empty && !this.#outgoing.isClosed && timeoutMs > 0) {
       const drained = new Promise<void>((resolve) => {
         this.#idle = resolve;
       });
@@ -140,25 +228,37 @@ export class Sender {
     }
     const all = this.empty;
     this.#outgoing.close();
+    this.#handover.close();
     this.#timer?.cancel();
     store.outbox.onMark = undefined;
     return all;
   }
 
-  /** Every key's whole state as sealed messages of a stream of their own, for a peer link that begins (until anti-entropy exists). */
+  /** Every key's whole state as messages that are not numbered, for a peer link that begins. */
   async *snapshot(): AsyncIterable<Buffer> {
-    const { random, store } = this.#options;
-    const stream = newStream(random);
+    const { store } = this.#options;
     for (let cursor: string | undefined = ''; cursor !== undefined; ) {
       const { deltas, next }: Page = await store.page(cursor, ENVELOPE_BYTES);
       cursor = next;
       if (deltas.length > 0)
-        yield* this.#outgoing.messagesOf(stream, { origin: store.origin, parts: deltasSection(deltas) });
+        yield* this.#outgoing.looseMessages({ origin: store.origin, parts: deltasSection(deltas) });
     }
   }
 
+  #newRefills(): Refills {
+    const { store, clock, logger } = this.#options;
+    const handedOver = async (): Promise<boolean> => (await this.handOver()) !== undefined;
+    const onSettled = (): void => this.#settled();
+    return new Refills({ store, clock, logger, outgoing: this.#outgoing, handedOver, onSettled });
+  }
+
+  #counters(): { readonly remarked: number; readonly lost: number } {
+    const { remarked, lost } = this.stats();
+    return { remarked, lost };
+  }
+
   #schedule(): void {
-    if (this.#timer !== undefined || this.#outgoing.isClosed) return;
+    if (this.#timer !== undefined || this.#outgoing.isClosed || this.#outgoing.isFrozen) return;
     const { clock } = this.#options;
     const waitMs = Math.min(BUSY_PACE_MS, Math.max(BATCH_OPEN_MS, this.#paidUntilMs - clock.now()));
     this.#timer = clock.after(waitMs, () => {
@@ -169,7 +269,7 @@ export class Sender {
 
   /** Sends what the pace and the window allow, then schedules the rest. */
   #flush(): void {
-    if (this.#outgoing.isClosed) return;
+    if (this.#outgoing.isClosed || this.#outgoing.isFrozen) return;
     const now = this.#options.clock.now();
     const paceMs = this.#isBusy ? BUSY_PACE_MS : PACE_MS;
     const oldest = now - paceMs * PUBLISHES_IN_FLIGHT_MAX;
@@ -200,12 +300,19 @@ export class Sender {
   #next(): void {
     const sections = this.#messages.splice(0);
     this.#messageBytes = 0;
-    const taken = this.#options.store.outbox.take(ENVELOPE_BYTES);
-    if (taken instanceof Promise) void this.#sendLater(sections, taken);
-    else this.#send(sections, taken);
+    const { outbox } = this.#options.store;
+    const before = outbox.pending;
+    const taken = outbox.take(ENVELOPE_BYTES);
+    const taking = this.#handover.taken(before - outbox.pending);
+    if (taken instanceof Promise) void this.#sendLater(sections, taken, taking);
+    else this.#send(sections, taken, taking);
   }
 
-  async #sendLater(sections: Uint8Array[][], taken: Promise<Taken | undefined>): Promise<void> {
+  async #sendLater(
+    sections: Uint8Array[][],
+    taken: Promise<Taken | undefined>,
+    taking: number,
+  ): Promise<void> {
     this.#taking++;
     let found: Taken | undefined;
     try {
@@ -214,18 +321,27 @@ export class Sender {
       this.#options.logger.warn({ error: messageOf(error) }, 'writes could not be read, they come again');
     }
     this.#taking--;
-    this.#send(sections, found);
+    this.#send(sections, found, taking);
   }
 
-  #send(sections: Uint8Array[][], taken: Taken | undefined): void {
-    if (taken !== undefined && taken.deltas.length > 0) sections.push(deltasSection(taken.deltas));
-    if (sections.length === 0) return this.#settled();
-    const body = { origin: taken?.origin ?? this.#options.store.origin, parts: sections.flat() };
-    void this.#outgoing.send(body).then((accepted) => {
-      if (accepted) taken?.accepted();
-      else taken?.failed?.();
-      this.#settled();
-    });
+  #send(sections: Uint8Array[][], taken: Taken | undefined, taking: number): void {
+    const deltas = taken !== undefined && taken.deltas.length > 0 ? taken.deltas : undefined;
+    if (deltas !== undefined) sections.push(deltasSection(deltas));
+    if (sections.length > 0) {
+      const origin = taken?.origin ?? this.#options.store.origin;
+      const sent = this.#outgoing.send({ origin, parts: sections.flat(), deltas });
+      void sent.then((fate) => this.#sent(fate, taken));
+    }
+    this.#handover.sealed(taking, taken === undefined);
+    if (sections.length === 0) this.#settled();
+  }
+
+  #sent({ fate, first, last, unused }: Sent, taken: Taken | undefined): void {
+    if (fate === 'accepted') taken?.accepted();
+    else taken?.failed?.();
+    for (const skipped of unused) this.#refills.skip(skipped.first, skipped.last);
+    if (fate === 'stale' || fate === 'refused') this.#refills.give(first, last, fate === 'refused');
+    this.#settled();
   }
 
   #settled(): void {

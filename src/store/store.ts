@@ -138,6 +138,8 @@ export interface Store extends AsyncDisposable {
   readonly id: string;
   /** The present origin (DESIGN 2); of a store with several, the first one's. May change while it is open. */
   readonly origin: number;
+  /** All present origins, where there may be several. */
+  readonly origins?: readonly number[] | undefined;
   /** Whether it is one of the present origins. */
   isOwn(origin: number): boolean;
   readonly outbox: Outbox;

@@ -14,4 +14,5 @@ export {
   scheduleAll,
 } from './replaying.ts';
 export type { Ref } from './slab.ts';
+export { MemoryNotes } from './notes.ts';
 export { MemoryStaging } from './staging.ts';

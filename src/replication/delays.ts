@@ -1,0 +1,32 @@
+// How long heartbeats take from one site to another by the two clocks, and what that says of the clocks.
+
+/** Heartbeats that the median is taken of. */
+const DELAYS = 9;
+
+/** The last delays of one site. */
+export class Delays {
+  readonly #last: number[] = [];
+
+  /** Units: ms, signed. */
+  add(delayMs: number): void {
+    this.#last.push(delayMs);
+    if (this.#last.length > DELAYS) this.#last.shift();
+  }
+
+  /** Units: ms; undefined: none was seen. */
+  get medianMs(): number | undefined {
+    const sorted = this.#last.toSorted((a, b) => a - b);
+    return sorted[sorted.length >> 1];
+  }
+}
+
+/**
+ * How far the other clock is ahead of this one, taking both ways to last equally long. `there`: what the other site sees of this one's
+ * heartbeats; without it only that the other is ahead by at least as much as its heartbeats seem to come before they are sent.
+ * Units: ms; undefined: not known.
+ */
+export function skewOf(hereMs: number | undefined, thereMs: number | undefined): number | undefined {
+  if (hereMs === undefined) return undefined;
+  if (thereMs !== undefined) return Math.round((thereMs - hereMs) / 2);
+  return hereMs < 0 ? -hereMs : undefined;
+}
