@@ -299,23 +299,23 @@ test('a site alone keeps no marks, and forgets what shows nothing after STABLE_M
   await store.close();
 });
 
-test('an index that once held many keys is walked over without long halts', async () => {
+test('an index that once held many keys becomes small again, and is walked over to its end', async () => {
   const site = open();
   const { store, clock } = site;
-  for (let i = 0; i < 200_000; i++) set(store, `k${i}`, 'v', START + 1);
+  for (let i = 0; i < 100_000; i++) set(store, `k${i}`, 'v', START + 1);
   drain(store);
   clock.time += 2 * HORIZON_MS;
-  expect(await settled(clock, store.forget())).toBe(200_000);
+  const { memoryBytes } = store.stats();
+  expect(await settled(clock, store.forget())).toBe(100_000);
+  expect(store.stats().memoryBytes).toBeLessThan(memoryBytes - 500_000);
   set(store, 'left', 'v');
-  let pages = 0;
   const found: string[] = [];
-  for (let cursor: string | undefined = ''; cursor !== undefined; pages++) {
+  for (let cursor: string | undefined = ''; cursor !== undefined; ) {
     const page: Page = await store.page(cursor, 65_536);
     cursor = page.next;
     found.push(...[...decodeDeltas(page.deltas)].map(({ key }) => key));
   }
   expect(found).toEqual(['left']);
-  expect(pages).toBeGreaterThan(1);
   const compared: string[] = [];
   await settled(
     clock,

@@ -13,6 +13,8 @@ const FILLED = SEGMENT_SLOTS * 2;
 const DEPTH = FILLED + 1;
 /** A segment fuller than this splits: linear probing stays short. */
 const FILLED_MAX = HOMES;
+/** A segment with fewer pairs is looked at for joining it with its neighbour. */
+const SPARSE_FILLED = HOMES / 4;
 const PREFIX_BITS = 32 - SLOT_BITS;
 const PREFIXES = 1 << PREFIX_BITS;
 const SPARES_MAX = 2;
@@ -89,6 +91,29 @@ export class HashIndex {
     segment[FILLED]--;
   }
 
+  /** Whether a segment and its neighbour may be half empty together. */
+  isSparse(segment: Int32Array): boolean {
+    return segment[FILLED] < SPARSE_FILLED && segment[DEPTH] > 0;
+  }
+
+  /** Makes one segment of that of a hash and its neighbour where both together fill half of one. */
+  join(hash: number): void {
+    const segment = this.segmentOf(hash);
+    const depth = segment[DEPTH];
+    if (depth === 0) return;
+    const neighbour = this.segmentOf(hash ^ (1 << (32 - depth)));
+    if (neighbour[DEPTH] !== depth || segment[FILLED] + neighbour[FILLED] > FILLED_MAX / 2) return;
+    const joined = this.#take(depth - 1);
+    copyPairs(segment, joined);
+    copyPairs(neighbour, joined);
+    const count = 1 << (33 - this.shift - depth);
+    const from = (depth === 1 ? 0 : hash >>> (33 - depth)) * count;
+    this.directory.fill(joined, from, from + count);
+    this.#segments--;
+    this.#retire(segment);
+    this.#retire(neighbour);
+  }
+
   #split(hash: number, segment: Int32Array): void {
     const depth = segment[DEPTH] + 1;
     if (depth > 32 - this.shift) this.#double();
@@ -157,6 +182,13 @@ export class HashIndex {
   /** The ref at a hash's home slot, whatever it is: brings the slot near. */
   peek(hash: number): Ref {
     return this.directory[hash >>> this.shift][2 * homeOf(hash) + 1];
+  }
+}
+
+function copyPairs(from: Int32Array, to: Int32Array): void {
+  for (let i = 0; i < SEGMENT_SLOTS; i++) {
+    const ref = from[2 * i + 1];
+    if (ref !== 0) place(to, from[2 * i], ref);
   }
 }
 

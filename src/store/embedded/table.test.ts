@@ -1,6 +1,7 @@
 // Slab, index and table against a Map: growth, resizing, deleting, and scans that miss nothing meanwhile.
 import { expect, test, vi } from 'vitest';
 import { below, seededRandom } from '../../base/index.ts';
+import { HashIndex, homeOf, slotAfter } from './hash-index.ts';
 import { DELETED, PLAIN, PLAIN_TTL } from './record.ts';
 import { roundUnits, Slab } from './slab.ts';
 import { Table } from './table.ts';
@@ -129,4 +130,57 @@ test('scan: what is there from start to end is seen exactly once, while the inde
   expect(calls).toBeGreaterThan(100);
   for (let i = 0; i < 10_000; i++) same(seen.get(`key:${i}`), 1);
   expect(table.index.directory.length).toBeGreaterThan(2);
+});
+
+test('a scan of an index that is nearly empty stops early, and goes on', () => {
+  const random = seededRandom(11);
+  const index = new HashIndex();
+  const hashes = Array.from({ length: 200_000 }, () => random.uint32() | 0);
+  for (const [i, hash] of hashes.entries()) index.insert(hash, i + 1);
+  for (const hash of hashes.slice(20)) {
+    const segment = index.segmentOf(hash);
+    let slot = homeOf(hash);
+    while (segment[2 * slot] !== hash || segment[2 * slot + 1] <= 20) slot = slotAfter(slot);
+    index.removeAt(segment, slot);
+  }
+  const seen: number[] = [];
+  let calls = 0;
+  let cursor = 0;
+  do {
+    cursor = index.scan(cursor, 50, (ref) => seen.push(ref));
+    calls++;
+  } while (cursor !== 0);
+  expect(seen.sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+  expect(calls).toBeGreaterThan(4);
+});
+
+test('an index whose keys go joins its segments; scans meanwhile see what stays exactly once', () => {
+  const random = seededRandom(10);
+  const table = new Table(random);
+  const keyOf = (i: number): Buffer => Buffer.from(`key:${i}`);
+  const find = (key: Buffer): number => table.find(key, 0, key.length, table.hash(key, 0, key.length));
+  const count = 120_000;
+  const stays = (i: number): boolean => i % 40 === 0;
+  for (let i = 0; i < count; i++) put(table, keyOf(i), { value: keyOf(i), at: 0 });
+  const full = table.index.memoryBytes;
+  const seen = new Map<string, number>();
+  let next = 0;
+  let cursor = 0;
+  do {
+    cursor = table.index.scan(cursor, 50, (ref) => {
+      const key = table.key(ref).toString();
+      seen.set(key, (seen.get(key) ?? 0) + 1);
+    });
+    for (const end = Math.min(count, next + 1000); next < end; next++)
+      if (!stays(next)) table.remove(find(keyOf(next)));
+  } while (cursor !== 0);
+  expect(next).toBe(count);
+  for (let i = 0; i < count; i++) {
+    same(find(keyOf(i)) !== 0, stays(i));
+    if (stays(i)) same(seen.get(`key:${i}`), 1);
+  }
+  expect(table.index.memoryBytes).toBeLessThan(full / 2);
+  for (let i = 0; i < count; i++) if (!stays(i)) put(table, keyOf(i), { value: keyOf(i), at: 0 });
+  for (let i = 0; i < count; i++) same(find(keyOf(i)) !== 0, true);
+  expect(table.index.memoryBytes).toBeLessThan(full * 1.2);
 });

@@ -282,6 +282,7 @@ export class Table {
     if ((head & BIG) !== 0) this.#dropBig(ref, false);
     if ((head & BIG) !== 0 || (head & FORM_MASK) === COMPLEX) this.#dropSide(valueWord);
     this.index.removeAt(this.segment, this.slot);
+    if (this.index.isSparse(this.segment)) this.index.join(this.keyHash);
     this.slab.release(ref, unitsOf(head, valueWord));
     this.count--;
   }
