@@ -11,6 +11,8 @@ import { World } from './world.ts';
 
 /** Units: ms. The longest that sites may take to become equal once all faults are over: a background comparison and a round of it. */
 const SETTLE_MS_MAX = 25 * 60_000;
+/** Units: ms that it may take without such a comparison: a gap asked for in vain, then repaired. */
+const EVEN_MS_MAX = 180_000;
 /** Units: ms that they must then stay so, and the most requests between sites meanwhile. */
 const REST_MS = 12_000;
 const REST_REQUESTS_MAX = 4;
@@ -101,9 +103,15 @@ class Simulation {
 
   async #settle(): Promise<void> {
     let passed = 0;
+    let isEarly = true;
     for (let step = 1_000; passed < SETTLE_MS_MAX; step = Math.min(step + 500, 10_000)) {
       await this.#pass(step);
       passed += step;
+      if (isEarly && passed > EVEN_MS_MAX) {
+        const late = this.#checks.difference(true);
+        if (late !== undefined) throw new Violation(`not equal ${passed} ms after the last fault: ${late}`);
+        isEarly = false;
+      }
       if (this.#checks.difference() === undefined) {
         this.#options.trace?.(`equal ${passed} ms after the faults`);
         this.#world.totals.check(
