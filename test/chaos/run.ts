@@ -34,6 +34,8 @@ export interface ChaosReport {
 
 /** Units: ms after healing within which all sites must be equal. */
 const CONVERGENCE_MS = 120_000;
+/** Characters of a trace that are told. */
+const TRACE_MAX = 600;
 /** Units: ms; longer than any TTL of the workload. */
 const TTL_MAX_MS = 5_500;
 
@@ -101,7 +103,7 @@ async function tellDifference({ sites }: World, history: History, text: string):
     const client = await openClient(socket).catch(() => undefined);
     const trace: unknown = await client?.command('MQKV.TRACE', key).catch(String);
     client?.close();
-    lines.push(`${name} ${JSON.stringify(trace)}`);
+    lines.push(`${name} ${String(JSON.stringify(trace)).slice(0, TRACE_MAX)}`);
   }
   history.anomaly('sites differ', text, lines);
 }
