@@ -81,6 +81,18 @@ export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong k
 /** A command's own error, thrown. */
 export class CommandError extends Error {}
 
+/** What the engine does not do: never a wrong answer, and never caught by a script. */
+export class NotSimulated extends Error {
+  constructor(what: string) {
+    super(`the simulated Redis has no ${what}`);
+  }
+}
+
+/** Stops the whole simulation. */
+export function notSimulated(what: string): never {
+  throw new NotSimulated(what);
+}
+
 /** Stops the command with this error. */
 export function fail(text: string): never {
   throw new CommandError(text);
@@ -99,7 +111,8 @@ export function encodeReply(reply: RedisReply, protocol: 2 | 3): string {
   if (reply === null) return protocol === 3 ? '_\r\n' : '$-1\r\n';
   if (reply instanceof Status) return `+${reply.text}\r\n`;
   if (reply instanceof Failure) return `-${reply.text.replace(/[\r\n]/g, ' ')}\r\n`;
-  if (typeof reply === 'boolean') return protocol === 3 ? (reply ? '#t\r\n' : '#f\r\n') : `:${Number(reply)}\r\n`;
+  if (typeof reply === 'boolean')
+    return protocol === 3 ? (reply ? '#t\r\n' : '#f\r\n') : `:${Number(reply)}\r\n`;
   if (reply instanceof Double) return encodeDouble(reply.value, protocol);
   if (reply instanceof NullArray) return protocol === 3 ? '_\r\n' : '*-1\r\n';
   return encodeAggregate(reply, protocol);
@@ -123,4 +136,3 @@ function encodeList(mark: string, items: readonly RedisReply[], per: number, pro
   for (const item of items) text += encodeReply(item, protocol);
   return text;
 }
-

@@ -21,7 +21,12 @@ type Maker = (runtime: Readonly<Record<string, unknown>>) => LuaFunction;
 export function compileLua(text: string, name: string): (binding: Binding) => LuaFunction {
   let chunk: Chunk;
   try {
-    chunk = parse(text, { luaVersion: '5.1', encodingMode: 'pseudo-latin1', locations: true, comments: false });
+    chunk = parse(text, {
+      luaVersion: '5.1',
+      encodingMode: 'pseudo-latin1',
+      locations: true,
+      comments: false,
+    });
   } catch (error) {
     throw new LuaError(`${name}:${String((error as Error).message).replace(/^\[(\d+):\d+\] /, '$1: ')}`);
   }
@@ -29,7 +34,10 @@ export function compileLua(text: string, name: string): (binding: Binding) => Lu
   const code = bodyOf(chunk.body, around);
   const names = [...Object.keys(RUNTIME), 'global', 'setGlobal', 'at'].join(', ');
   // eslint-disable-next-line no-new-func -- the text is this program's own output
-  const make = new Function('R', `'use strict'; const { ${names} } = R; return (...varargs) => {${code}};`) as Maker;
+  const make = new Function(
+    'R',
+    `'use strict'; const { ${names} } = R; return (...varargs) => {${code}};`,
+  ) as Maker;
   return (binding) => make({ ...RUNTIME, ...binding });
 }
 
@@ -165,7 +173,8 @@ function locals(node: Extract<Statement, { type: 'LocalStatement' }>, around: Ar
 
 function assignment(node: Extract<Statement, { type: 'AssignmentStatement' }>, around: Around): string {
   const { variables, init } = node;
-  if (variables.length === 1 && init.length === 1) return `${store(variables[0], around)(expression(init[0], around))};`;
+  if (variables.length === 1 && init.length === 1)
+    return `${store(variables[0], around)(expression(init[0], around))};`;
   const stores = variables.map((variable) => store(variable, around));
   const held = around.scope.fresh();
   around.temps.push(held);
@@ -183,7 +192,8 @@ function store(target: Expression, around: Around): (value: string) => string {
     return (value) =>
       `setIndex(${expression(target.base, around)}, ${JSON.stringify(target.identifier.name)}, ${value})`;
   if (target.type === 'IndexExpression')
-    return (value) => `setIndex(${expression(target.base, around)}, ${expression(target.index, around)}, ${value})`;
+    return (value) =>
+      `setIndex(${expression(target.base, around)}, ${expression(target.index, around)}, ${value})`;
   throw new LuaError('cannot assign to this');
 }
 

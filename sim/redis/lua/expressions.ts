@@ -87,7 +87,8 @@ export function condition(node: Expression, around: Around): string {
     return `(${condition(node.left, around)} ${operator} ${condition(node.right, around)})`;
   }
   if (node.type === 'BooleanLiteral') return String(node.value);
-  if (node.type === 'UnaryExpression' && node.operator === 'not') return `!${condition(node.argument, around)}`;
+  if (node.type === 'UnaryExpression' && node.operator === 'not')
+    return `!${condition(node.argument, around)}`;
   if (node.type === 'BinaryExpression' && COMPARISONS.has(node.operator)) {
     const [left, right] = [expression(node.left, around), expression(node.right, around)];
     if (node.operator === '==') return `(${left} === ${right})`;

@@ -73,7 +73,13 @@ function padded({ flags, width }: Spec, body: string, sign: string): string {
   return flags.includes('0') ? sign + '0'.repeat(missing) + body : ' '.repeat(missing) + sign + body;
 }
 
-const ESCAPED: Readonly<Record<string, string>> = { '"': '\\"', '\\': '\\\\', '\n': '\\\n', '\r': '\\r', '\0': '\\000' };
+const ESCAPED: Readonly<Record<string, string>> = {
+  '"': '\\"',
+  '\\': '\\\\',
+  '\n': '\\\n',
+  '\r': '\\r',
+  '\0': '\\000',
+};
 
 function quoted(text: string): string {
   return `"${text.replace(/["\\\n\r\0]/g, (character) => ESCAPED[character])}"`;

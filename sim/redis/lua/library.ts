@@ -2,7 +2,15 @@
 import { parseNumber, parseUnsigned, showNumber } from './numbers.ts';
 import { less, next, nextInList } from './operators.ts';
 import { numberArgument, STRINGS, textArgument, wrong } from './strings.ts';
-import { all, LuaError, type LuaFunction, type LuaResult, LuaTable, type LuaValue, typeOf } from './values.ts';
+import {
+  all,
+  LuaError,
+  type LuaFunction,
+  type LuaResult,
+  LuaTable,
+  type LuaValue,
+  typeOf,
+} from './values.ts';
 
 /** A table of functions. */
 export function libraryOf(functions: Readonly<Record<string, LuaValue>>): LuaTable {
@@ -87,10 +95,15 @@ function handledCall(run: LuaValue, handler: LuaValue): LuaResult {
 function setMetatable(table: LuaValue, meta: LuaValue): LuaValue {
   const held = tableArgument(table, 'setmetatable');
   if (held.meta?.get('__metatable') !== undefined) throw new LuaError('cannot change a protected metatable');
-  if (!(meta === undefined || meta instanceof LuaTable)) throw wrong(2, 'setmetatable', 'nil or table expected');
+  if (!(meta === undefined || meta instanceof LuaTable))
+    throw wrong(2, 'setmetatable', 'nil or table expected');
   for (const key of meta?.map.keys() ?? [])
-    if (typeof key === 'string' && !/^__(index|newindex|call|metatable|mode)$/.test(key) && key.startsWith('__'))
-      throw new LuaError(`metatables with ${key} are not simulated`);
+    if (
+      typeof key === 'string' &&
+      !/^__(index|newindex|call|metatable|mode)$/.test(key) &&
+      key.startsWith('__')
+    )
+      throw new Error(`the simulated Lua has no ${key}`);
   held.meta = meta;
   return held;
 }
@@ -145,7 +158,12 @@ function remove(table: LuaValue, place: LuaValue): LuaResult {
   return value;
 }
 
-function join(table: LuaValue, separator: LuaValue = '', from: LuaValue = 1, to: LuaValue = undefined): string {
+function join(
+  table: LuaValue,
+  separator: LuaValue = '',
+  from: LuaValue = 1,
+  to: LuaValue = undefined,
+): string {
   const held = tableArgument(table, 'concat');
   const between = textArgument(separator, 2, 'concat');
   const end = to === undefined ? held.length : numberArgument(to, 4, 'concat');
@@ -228,7 +246,7 @@ function unpackStruct(format: LuaValue, data: LuaValue, from: LuaValue = 1): Lua
   let at = numberArgument(from, 3, 'unpack') - 1;
   const values: LuaValue[] = [];
   for (const [, kind, digits] of textArgument(format, 1, 'unpack').matchAll(/([A-Za-z<>])(\d*)/g)) {
-    if (kind !== 'c' && kind !== 'B') throw new LuaError(`struct option '${kind}' is not simulated`);
+    if (kind !== 'c' && kind !== 'B') throw new Error(`the simulated struct has no '${kind}'`);
     const isCounted = kind === 'c' && digits === '0';
     const size = kind === 'B' ? 1 : isCounted ? Number(values.pop()) : Number(digits || 1);
     if (at + size > bytes.length) throw new LuaError('data string too short');

@@ -1,6 +1,7 @@
 // Numbers as C reads and prints them: strtod, strtoul, printf's %d %g %e %f, byte for byte.
 
-const DECIMAL = /^[ \t\n\v\f\r]*([+-]?)((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|0x[0-9a-f]+|inf(?:inity)?|nan)[ \t\n\v\f\r]*$/i;
+const DECIMAL =
+  /^[ \t\n\v\f\r]*([+-]?)((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|0x[0-9a-f]+|inf(?:inity)?|nan)[ \t\n\v\f\r]*$/i;
 
 /** `tonumber` of a text, base 10. */
 export function parseNumber(text: string): number | undefined {
@@ -8,7 +9,11 @@ export function parseNumber(text: string): number | undefined {
   if (found === null) return undefined;
   const [, sign, body] = found;
   const lower = body.toLowerCase();
-  const size = lower.startsWith('inf') ? Number.POSITIVE_INFINITY : lower === 'nan' ? Number.NaN : Number(lower);
+  const size = lower.startsWith('inf')
+    ? Number.POSITIVE_INFINITY
+    : lower === 'nan'
+      ? Number.NaN
+      : Number(lower);
   return sign === '-' ? -size : size;
 }
 
@@ -56,7 +61,8 @@ function roundedDigits(x: number, digits: number): { readonly text: string; read
   if (digits < 60 && (text.charCodeAt(digits - 1) & 1) === 1) {
     const [longer, longExponent] = x.toExponential(100).split('e');
     const exact = longer.replace('.', '');
-    if (/^50*$/.test(exact.slice(digits))) return { text: exact.slice(0, digits), exponent: Number(longExponent) };
+    if (/^50*$/.test(exact.slice(digits)))
+      return { text: exact.slice(0, digits), exponent: Number(longExponent) };
   }
   return { text, exponent: Number(exponent) };
 }

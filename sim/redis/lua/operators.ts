@@ -1,6 +1,15 @@
 // What compiled Lua calls for each operator: the common types at once, the rest by Lua's rules.
 import { parseNumber, showNumber } from './numbers.ts';
-import { all, first, LuaError, LuaTable, type LuaFunction, type LuaResult, type LuaValue, typeOf } from './values.ts';
+import {
+  all,
+  first,
+  LuaError,
+  LuaTable,
+  type LuaFunction,
+  type LuaResult,
+  type LuaValue,
+  typeOf,
+} from './values.ts';
 
 function numberOf(value: LuaValue): number {
   if (typeof value === 'number') return value;

@@ -67,7 +67,11 @@ class Compiler {
     if (isAnchored) this.#at = 1;
     while (this.#at < this.#text.length) this.#item();
     if (this.#open.length > 0) throw new LuaError('unfinished capture');
-    return { expression: new RegExp(this.#out, isAnchored ? 'y' : 'g'), isAnchored, positions: this.#positions };
+    return {
+      expression: new RegExp(this.#out, isAnchored ? 'y' : 'g'),
+      isAnchored,
+      positions: this.#positions,
+    };
   }
 
   #item(): void {
@@ -114,7 +118,7 @@ class Compiler {
   #escaped(): string {
     const letter = this.#text[this.#at++];
     if (letter === undefined) throw new LuaError("malformed pattern (ends with '%')");
-    if (letter === 'b' || letter === 'f') throw new LuaError(`%${letter} is not simulated`);
+    if (letter === 'b' || letter === 'f') throw new Error(`the simulated Lua has no %${letter}`);
     const lower = letter.toLowerCase();
     if (CLASSES[lower] === undefined) return inside(letter);
     return letter === lower ? CLASSES[lower] : OTHERS[lower];
@@ -185,7 +189,11 @@ export function findPattern(text: string, pattern: Pattern, from: number): Found
 }
 
 /** Where empty captures lie: asked once more with indices. */
-function placePositions(found: RegExpExecArray, captures: LuaValue[], { expression, positions }: Pattern): void {
+function placePositions(
+  found: RegExpExecArray,
+  captures: LuaValue[],
+  { expression, positions }: Pattern,
+): void {
   const again = new RegExp(expression.source, 'dy');
   again.lastIndex = found.index;
   const { indices } = again.exec(found.input) ?? {};

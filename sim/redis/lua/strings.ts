@@ -2,7 +2,15 @@
 import { formatText } from './format.ts';
 import { parseNumber, showNumber } from './numbers.ts';
 import { type Found, findPattern, type Pattern, patternOf } from './patterns.ts';
-import { first, LuaError, type LuaFunction, type LuaResult, LuaTable, type LuaValue, typeOf } from './values.ts';
+import {
+  first,
+  LuaError,
+  type LuaFunction,
+  type LuaResult,
+  LuaTable,
+  type LuaValue,
+  typeOf,
+} from './values.ts';
 
 const SPECIALS = /[\^$*+?.([%-]/;
 
@@ -157,7 +165,8 @@ export const STRINGS: Readonly<Record<string, LuaFunction>> = {
   gmatch,
   gsub,
   format,
-  char: (...codes) => codes.map((code, i) => String.fromCharCode(numberArgument(code, i + 1, 'char') & 255)).join(''),
+  char: (...codes) =>
+    codes.map((code, i) => String.fromCharCode(numberArgument(code, i + 1, 'char') & 255)).join(''),
   len: (text) => textArgument(text, 1, 'len').length,
   lower: (text) => lower(textArgument(text, 1, 'lower')),
   upper: (text) => upper(textArgument(text, 1, 'upper')),

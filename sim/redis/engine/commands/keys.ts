@@ -4,7 +4,7 @@ import { type Command, commands, type Context, lower } from '../command.ts';
 import { List, typeName } from '../database.ts';
 import { globOf } from '../glob.ts';
 import { int64Of, integerOf, SYNTAX } from '../numbers.ts';
-import { fail, OK, type RedisReply, Status } from '../replies.ts';
+import { fail, notSimulated, OK, type RedisReply, Status } from '../replies.ts';
 import { scanPage, scanOptions } from '../scan.ts';
 
 const MOMENT_MAX = 2n ** 63n - 1n;
@@ -65,7 +65,7 @@ function rename([, from, to]: readonly string[], { db }: Context, isNew: boolean
 function copy(args: readonly string[], { db }: Context): RedisReply {
   const [, from, to] = args;
   const isReplacing = lower(args, 3) === 'replace';
-  if (args.length > (isReplacing ? 4 : 3)) fail('ERR COPY between databases is not simulated');
+  if (args.length > (isReplacing ? 4 : 3)) notSimulated('COPY between databases');
   if (from === to) fail('ERR source and destination objects are the same');
   const value = db.get(from);
   if (value === undefined || (!isReplacing && db.get(to) !== undefined)) return 0;
@@ -75,7 +75,10 @@ function copy(args: readonly string[], { db }: Context): RedisReply {
 
 function scan(args: readonly string[], { db }: Context): RedisReply {
   const options = scanOptions(args, 2);
-  const keys = options.type === undefined ? db.keys() : db.keys().filter((key) => typeName(db.get(key)) === options.type);
+  const keys =
+    options.type === undefined
+      ? db.keys()
+      : db.keys().filter((key) => typeName(db.get(key)) === options.type);
   const page = scanPage(keys, args[1], options);
   return [page.next, page.found];
 }
@@ -102,12 +105,20 @@ function sort(args: readonly string[], { db }: Context): RedisReply {
     if (option === 'alpha') isAlpha = true;
     else if (option === 'desc' || option === 'asc') isDown = option === 'desc';
     else if (option === 'limit') [from, size] = [integerOf(args[++i]), integerOf(args[++i])];
-    else fail(/^(by|get|store)$/.test(option) ? `ERR SORT ${option} is not simulated` : SYNTAX);
+    else if (/^(by|get|store)$/.test(option)) notSimulated(`SORT ${option}`);
+    else fail(SYNTAX);
   }
-  const items = value instanceof List ? value.items : value instanceof Set ? [...value] : [...(db.sorted(args[1])?.members() ?? [])];
+  const items =
+    value instanceof List
+      ? value.items
+      : value instanceof Set
+        ? [...value]
+        : [...(db.sorted(args[1])?.members() ?? [])];
   const number = (text: string): number => {
     const x = Number(text);
-    return Number.isNaN(x) || text.trim() === '' ? fail("ERR One or more scores can't be converted into double") : x;
+    return Number.isNaN(x) || text.trim() === ''
+      ? fail("ERR One or more scores can't be converted into double")
+      : x;
   };
   const text = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
   const ordered = [...items].sort((a, b) => (isAlpha ? text(a, b) : number(a) - number(b) || text(a, b)));

@@ -138,7 +138,9 @@ function positionOptions(args: readonly string[]): PositionOptions {
     if (option === 'rank') {
       rank = integerOf(args[i + 1]);
       if (rank === 0)
-        fail("ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list");
+        fail(
+          "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list",
+        );
     } else if (option === 'count') {
       count = integerOf(args[i + 1], "ERR COUNT can't be negative");
       if (count < 0) fail("ERR COUNT can't be negative");

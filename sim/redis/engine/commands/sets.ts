@@ -34,7 +34,9 @@ function pop(args: readonly string[], on: Context): RedisReply {
 function random(args: readonly string[], on: Context): RedisReply {
   const members = [...(on.db.set(args[1]) ?? [])];
   if (args.length > 3) fail(SYNTAX);
-  return args.length > 2 ? randomNames(members, integerOf(args[2]), on) : (randomNames(members, 1, on)[0] ?? null);
+  return args.length > 2
+    ? randomNames(members, integerOf(args[2]), on)
+    : (randomNames(members, 1, on)[0] ?? null);
 }
 
 function move([, from, to, member]: readonly string[], { db }: Context): RedisReply {
@@ -87,7 +89,11 @@ function scan(args: readonly string[], { db }: Context): RedisReply {
   const options = scanOptions(args, 3);
   const set = db.set(args[1]);
   if (set === undefined) return ['0', []];
-  const page = scanPage([...set], args[2], set.size <= COMPACT_MAX ? { ...options, count: set.size } : options);
+  const page = scanPage(
+    [...set],
+    args[2],
+    set.size <= COMPACT_MAX ? { ...options, count: set.size } : options,
+  );
   return [page.next, page.found];
 }
 

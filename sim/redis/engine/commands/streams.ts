@@ -1,11 +1,10 @@
 // Commands on streams, without what consumer groups read.
 import { type Command, commands, type Context, lower } from '../command.ts';
 import { int64Of, integerOf, SYNTAX } from '../numbers.ts';
-import { fail, NULL_ARRAY, OK, Pairs, type RedisReply } from '../replies.ts';
+import { fail, notSimulated, NULL_ARRAY, OK, Pairs, type RedisReply } from '../replies.ts';
 import { compareIds, idOf, idText, Stream, type StreamEntry, type StreamId } from '../stream.ts';
 
-const SMALL =
-  'ERR The ID specified in XADD is equal or smaller than the target stream top item';
+const SMALL = 'ERR The ID specified in XADD is equal or smaller than the target stream top item';
 const MOST = (1n << 64n) - 1n;
 
 interface Trim {
@@ -17,12 +16,18 @@ interface Trim {
 
 /** NOMKSTREAM, MAXLEN or MINID with `~` (here taken as exact with a limit of nothing: it keeps all) and LIMIT. */
 function trimOf(args: readonly string[], from: number): Trim {
-  let [at, isCreating, keep, isNear]: [number, boolean, Trim['keep'], boolean] = [from, true, undefined, false];
+  let [at, isCreating, keep, isNear]: [number, boolean, Trim['keep'], boolean] = [
+    from,
+    true,
+    undefined,
+    false,
+  ];
   for (; at < args.length; at++) {
     const option = lower(args, at);
     if (option === 'nomkstream') isCreating = false;
     else if (option === 'maxlen' || option === 'minid') {
-      if (keep !== undefined) fail('ERR syntax error, MAXLEN and MINID options at the same time are not compatible');
+      if (keep !== undefined)
+        fail('ERR syntax error, MAXLEN and MINID options at the same time are not compatible');
       const sign = args[at + 1];
       isNear = sign === '~';
       at += sign === '~' || sign === '=' ? 2 : 1;
@@ -155,14 +160,19 @@ function setId(args: readonly string[], { db }: Context): RedisReply {
 }
 
 function info(args: readonly string[], { db }: Context): RedisReply {
-  if (lower(args, 1) !== 'stream' || args.length !== 3) fail(`ERR XINFO ${args[1]} is not simulated`);
+  if (lower(args, 1) !== 'stream' || args.length !== 3) notSimulated(`XINFO ${args[1]}`);
   const stream = db.stream(args[2]) ?? fail('ERR no such key');
   const { entries } = stream;
   const [first, last] = [entries.at(0), entries.at(-1)];
   return new Pairs([
     ...['length', entries.length, 'radix-tree-keys', 1, 'radix-tree-nodes', 2],
     ...['last-generated-id', idText(stream.last), 'max-deleted-entry-id', idText(stream.maxDeleted)],
-    ...['entries-added', stream.added, 'recorded-first-entry-id', first === undefined ? '0-0' : idText(first.id)],
+    ...[
+      'entries-added',
+      stream.added,
+      'recorded-first-entry-id',
+      first === undefined ? '0-0' : idText(first.id),
+    ],
     ...['groups', stream.groups.size],
     ...['first-entry', first === undefined ? null : shown(first)],
     ...['last-entry', last === undefined ? null : shown(last)],
@@ -172,11 +182,13 @@ function info(args: readonly string[], { db }: Context): RedisReply {
 function group(args: readonly string[], { db }: Context): RedisReply {
   const [, , key, name] = args;
   const what = lower(args, 1);
-  if (what !== 'create' && what !== 'destroy') fail(`ERR XGROUP ${args[1]} is not simulated`);
+  if (what !== 'create' && what !== 'destroy') notSimulated(`XGROUP ${args[1]}`);
   const held = db.stream(key);
   const isMaking = what === 'create' && args.slice(5).some((_, i) => lower(args, i + 5) === 'mkstream');
   if (held === undefined && !isMaking)
-    fail('ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.');
+    fail(
+      'ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.',
+    );
   const { groups } = db.hold(key, held, () => new Stream());
   if (what === 'destroy') return groups.delete(name) ? 1 : 0;
   if (groups.has(name)) fail('BUSYGROUP Consumer Group name already exists');
@@ -197,7 +209,7 @@ function read(args: readonly string[], { db }: Context): RedisReply {
   const found = keys.flatMap((key, i): RedisReply[] => {
     const stream = db.stream(key);
     const text = rest[keys.length + i];
-    const after = text === '$' ? (stream?.last ?? [0n, 0n] as const) : idOf(text);
+    const after = text === '$' ? (stream?.last ?? ([0n, 0n] as const)) : idOf(text);
     const entries = (stream?.entries ?? []).filter(({ id }) => compareIds(id, after) > 0);
     return entries.length === 0 ? [] : [[key, (count > 0 ? entries.slice(0, count) : entries).map(shown)]];
   });

@@ -1,6 +1,16 @@
 // Commands on strings.
 import { type Command, commands, type Context, lower } from '../command.ts';
-import { floatOf, floatText, indexRange, int64, int64Of, integerOf, NOT_INTEGER, sum64, SYNTAX } from '../numbers.ts';
+import {
+  floatOf,
+  floatText,
+  indexRange,
+  int64,
+  int64Of,
+  integerOf,
+  NOT_INTEGER,
+  sum64,
+  SYNTAX,
+} from '../numbers.ts';
 import { fail, OK, type RedisReply } from '../replies.ts';
 
 /** Units: bytes: proto-max-bulk-len. */

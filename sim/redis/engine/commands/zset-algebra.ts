@@ -94,7 +94,11 @@ function interCard(args: readonly string[], on: Context): RedisReply {
     if (limit < 0) fail("ERR LIMIT can't be negative");
   }
   const keys = args.slice(2, 2 + count);
-  const { size } = combined('inter', { keys, weights: keys.map(() => 1), aggregate: 'sum', isScored: false }, on);
+  const { size } = combined(
+    'inter',
+    { keys, weights: keys.map(() => 1), aggregate: 'sum', isScored: false },
+    on,
+  );
   return limit === 0 ? size : Math.min(limit, size);
 }
 

@@ -38,7 +38,10 @@ function add(args: readonly string[], { db }: Context): RedisReply {
     if (before === undefined ? flags.has('xx') : flags.has('nx')) continue;
     const score = flags.has('incr') ? (before ?? 0) + given : given;
     if (Number.isNaN(score)) fail(NAN);
-    if (before !== undefined && ((flags.has('gt') && score <= before) || (flags.has('lt') && score >= before)))
+    if (
+      before !== undefined &&
+      ((flags.has('gt') && score <= before) || (flags.has('lt') && score >= before))
+    )
       continue;
     last = score;
     if (before === undefined) added++;
@@ -188,4 +191,3 @@ export const ZSETS: readonly Command[] = [
   }),
   ...commands('grow', { 'zadd -4': add, 'zincrby 4': increment, 'zrangestore -5': rangeStore }),
 ];
-
