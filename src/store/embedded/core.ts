@@ -1,33 +1,29 @@
-// What every path through the embedded store shares: finding, changing, marking, scheduling and counting keys.
+// What every path through the embedded store shares: changing, marking, scheduling and counting keys (finding them: `finding.ts`).
 //
 // Invariants
 // C1 `shown` counts PLAIN and PLAIN_TTL records and COMPLEX ones whose object says so.
 // C2 Every record with an `at` that could still change what it holds waits in the wheel, at or before that time.
 // C3 A local change of a key marks it (ring); a merge or freeing does not.
-// C4 Within a unit all changes carry one version, above all that the unit's keys held when it began.
-import { assert, type Clock, type Latin1, type Random } from '../../base/index.ts';
+// C4 in `finding.ts`.
+import { assert } from '../../base/index.ts';
 import {
-  above,
-  compareVersions,
   type Edit,
   type Edited,
   free,
   isFired,
   type KeyState,
-  laterOf,
-  nextVersion,
   NONE,
   registerOf,
   shownType,
   STRING_FIELD,
   TYPE_STRING,
-  type Version,
 } from '../../crdt/index.ts';
 import type { Journal } from './journal.ts';
 import { COMPLEX, DELETED, FORM_MASK, FREED, type PLAIN, PLAIN_TTL } from './record.ts';
 import type { Side } from './side.ts';
 import { type Ref, SEGMENT_SHIFT, UNIT_MASK } from './slab.ts';
-import { formOf, newestOf, stateOf } from './states.ts';
+import { formOf } from './states.ts';
+import { type CoreOptions, Finding } from './finding.ts';
 import { Table } from './table.ts';
 import { Watches } from './watches.ts';
 import { Wheel } from './wheel.ts';
@@ -36,22 +32,10 @@ import { Wheel } from './wheel.ts';
 export const AT_MAX = 2 ** 48 - 1;
 const COUNTER_SPAN = 4294967296;
 
-export interface CoreOptions {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly origin: number;
-}
-
-export class Core {
-  readonly clock: Clock;
-  readonly random: Random;
-  origin: number;
-  /** Another one after `discard`. */
-  table: Table;
+export class Core extends Finding {
+  /** Another one after `discard`, as `table`. */
   wheel: Wheel;
   readonly watches = new Watches();
-  /** Units: Unix ms. */
-  now: number;
   shown = 0;
   isInUnit = false;
   /** Called when marks appear while there were none. */
@@ -62,51 +46,16 @@ export class Core {
   isReplaying = false;
   /** Called at the end of a unit after which the marks may take noticeably more than before. */
   onMarksGrown: (() => void) | undefined;
-  /** Keys that the unit has named. */
-  readonly named: Latin1[] = [];
-  /** The unit's version; `unitMs` 0: not decided yet. Plain numbers for the hot path. */
-  unitMs = 0;
-  unitTail = 0;
   /** The command's last edit by rules and the record it was of: the next call on that record goes on with it. */
   edit: Edit | undefined;
   editRef: Ref = 0;
   readonly #touched: number[] = [];
   #marksAppeared = false;
   #touchesGrown = false;
-  #scratch = Buffer.alloc(256);
 
-  constructor({ clock, random, origin }: CoreOptions) {
-    this.clock = clock;
-    this.random = random;
-    this.origin = origin;
-    this.now = clock.now();
-    this.table = new Table(random);
+  constructor(options: CoreOptions) {
+    super(options);
     this.wheel = new Wheel(this.now);
-  }
-
-  /** The record of a key; 0: none. */
-  locate(key: Latin1): Ref {
-    const length = key.length;
-    if (this.#scratch.length < length) this.#scratch = Buffer.alloc(length * 2);
-    const scratch = this.#scratch;
-    if (length <= 32) for (let i = 0; i < length; i++) scratch[i] = key.charCodeAt(i);
-    else scratch.write(key, 0, length, 'latin1');
-    return this.locateBytes(scratch, 0, length);
-  }
-
-  locateBytes(source: Uint8Array, start: number, end: number): Ref {
-    return this.table.find(source, start, end, this.table.hash(source, start, end));
-  }
-
-  /** Points `locate` at a record's own key. */
-  relocate(ref: Ref): void {
-    const key = this.table.key(ref);
-    const found = this.locateBytes(key, 0, key.length);
-    assert(found === ref, 'a record is found by its key');
-  }
-
-  formAt(ref: Ref): number {
-    return this.table.head(ref) & FORM_MASK;
   }
 
   /** C1. */
@@ -212,56 +161,6 @@ export class Core {
 
   readonly #remark = (ref: Ref, position: number): void => this.table.setWord(ref, 5, position);
 
-  /** C4: decides the version of a change of the plain record or missing key located last: `unitMs`, `unitTail`. */
-  chooseVersion(ref: Ref): void {
-    if (this.unitMs !== 0 || this.named.length > 0) {
-      this.version(this.newest(ref));
-      return;
-    }
-    const { table, now, origin } = this;
-    const high = ref === 0 ? 0 : table.word(ref, 3);
-    const ms = ref === 0 ? 0 : (table.word(ref, 2) >>> 0) + (high & 0xffff) * COUNTER_SPAN;
-    const counter = high >>> 16;
-    if (ms < now) {
-      this.unitMs = now;
-      this.unitTail = origin;
-    } else if (ms === now && counter < 0xffff && table.word(ref, 4) >>> 0 === origin) {
-      this.unitMs = now;
-      this.unitTail = (counter + 1) * COUNTER_SPAN + origin;
-    } else this.version(this.newest(ref));
-  }
-
-  /** C4: the version of a change of a key that holds `newest`. */
-  version(newest: Version): Version {
-    if (this.unitMs !== 0) {
-      const unit = { ms: this.unitMs, tail: this.unitTail };
-      assert(compareVersions(newest, above(unit)) <= 0, 'a unit names its keys before it writes');
-      return unit;
-    }
-    const version = nextVersion(this.now, this.origin, this.#newestNamed(newest));
-    this.unitMs = version.ms;
-    this.unitTail = version.tail;
-    return version;
-  }
-
-  #newestNamed(newest: Version): Version {
-    if (this.named.length === 0) return newest;
-    const { source, start, end, keyHash, segment, slot } = this.table;
-    let greatest = newest;
-    for (const key of this.named) {
-      const ref = this.locate2(key);
-      if (ref !== 0) greatest = laterOf(greatest, newestOf(this.table, ref));
-    }
-    Object.assign(this.table, { source, start, end, keyHash, segment, slot });
-    return greatest;
-  }
-
-  /** As `locate`, without its scratch. */
-  locate2(key: Latin1): Ref {
-    const bytes = Buffer.from(key, 'latin1');
-    return this.locateBytes(bytes, 0, bytes.length);
-  }
-
   /** Marks a record for the outbox. COMPLEX: which registers. */
   mark(ref: Ref, edited: Edited | undefined, wasWhole: boolean): void {
     const { table } = this;
@@ -357,14 +256,5 @@ export class Core {
     side.view = undefined;
     if (this.watches.size > 0) this.watches.changed(this.table.key(ref));
     return this.store(ref, state);
-  }
-
-  /** A record's state, its own object where it has one. */
-  state(ref: Ref): KeyState {
-    return stateOf(this.table, ref);
-  }
-
-  newest(ref: Ref): Version {
-    return ref === 0 ? NONE : newestOf(this.table, ref);
   }
 }
