@@ -64,6 +64,8 @@ export interface SiteNumbers {
   readonly envelopesOwnTotal?: number;
   readonly quarantinedTotal?: number;
   readonly fragmentsDroppedTotal?: number;
+  readonly gapsTotal?: number;
+  readonly gapsLostTotal?: number;
   readonly mergeConflictsTotal?: number;
   /** Units: ms; null: unknown. */
   readonly lagMs?: number | null;

@@ -57,6 +57,16 @@ export const METRICS: readonly Row[] = [
     help: 'Fragments given up because others never came.',
   },
   {
+    name: 'mqkv_gaps_total',
+    field: 'gapsTotal',
+    help: 'Messages missing 5 s after a later one, and asked for again.',
+  },
+  {
+    name: 'mqkv_gaps_lost_total',
+    field: 'gapsLostTotal',
+    help: 'Messages that nobody could send again; left to repair.',
+  },
+  {
     name: 'mqkv_merge_conflicts_total',
     field: 'mergeConflictsTotal',
     help: 'Equal versions with different content.',

@@ -84,6 +84,8 @@ function numbersOf(parts: SiteParts): SiteNumbers {
     envelopesOwnTotal: received.own,
     quarantinedTotal: received.quarantined,
     fragmentsDroppedTotal: received.fragmentsDropped,
+    gapsTotal: received.gaps,
+    gapsLostTotal: received.gapsLost,
     mergeConflictsTotal: received.conflicts,
     lagMs: received.lagMs,
     sites: replication.membership.members().length,
