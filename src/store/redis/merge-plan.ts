@@ -3,6 +3,7 @@ import type { Latin1 } from '../../base/index.ts';
 import {
   compareVersions,
   endOf,
+  forgetSeen,
   forgetTombstones,
   free,
   hasFields,
@@ -256,14 +257,27 @@ export function planFree(held: HeldKey, now: number): Plan | 'all' | undefined {
   return plan === 'all' || plan.changed || plan.partialAt !== 0 ? plan : undefined;
 }
 
-/** Forgets the whole key, or its old tombstones (DESIGN 3). Units: `beforeMs` Unix ms. undefined: neither may go. */
-export function planForget(held: HeldKey, now: number, beforeMs: number): Plan | 'all' | undefined {
+/** What is older may go. Units: Unix ms. */
+export interface ForgetLimits {
+  /** What shows nothing. */
+  readonly beforeMs: number;
+  /** What registers have seen. */
+  readonly seenBeforeMs: number;
+}
+
+/** Forgets the whole key, or its old tombstones and what old registers have seen (DESIGN 3). undefined: nothing may go. */
+export function planForget(
+  held: HeldKey,
+  now: number,
+  { beforeMs, seenBeforeMs }: ForgetLimits,
+): Plan | 'all' | undefined {
   if (held.header === undefined || held.header.marked || held.header.count > 0) return undefined;
   const s = stateOfHeld(held);
   if (held.nativeType === 0 && isForgettable(s, now, beforeMs)) return forgetting(held);
   const plan = planKey(held, now, {
     change: (state) => {
-      const changed = forgetTombstones(state, makeVersion(beforeMs, 0, 0));
+      const wentTombstones = forgetTombstones(state, makeVersion(beforeMs, 0, 0));
+      const changed = forgetSeen(state, makeVersion(seenBeforeMs, 0, 0)) || wentTombstones;
       return { changed, conflicts: 0, dropped: changed };
     },
     incoming: undefined,

@@ -48,7 +48,8 @@ export function hex12(text: Uint8Array, at: number): number {
   return hex4(text, at) * 4_294_967_296 + hex4(text, at + 4) * 65_536 + hex4(text, at + 8);
 }
 
-function hex4(text: Uint8Array, at: number): number {
+/** A number of 4 hex digits. */
+export function hex4(text: Uint8Array, at: number): number {
   return (
     (NIBBLES[text[at]] << 12) |
     (NIBBLES[text[at + 1]] << 8) |

@@ -14,6 +14,7 @@ import { type PendingWrite, PendingWrites } from './pending-writes.ts';
 import { glance } from './register-text.ts';
 import { slotOf } from './slots.ts';
 import { SlowKeys } from './slow-keys.ts';
+import { markAgain } from './remarking.ts';
 import { splitName } from './state-text.ts';
 import type { StoreScripts } from './store-scripts.ts';
 import { type SentMark, Unmarking } from './unmarking.ts';
@@ -41,6 +42,8 @@ export interface RedisOutboxOptions {
   readonly isHeard?: (() => boolean) | undefined;
   /** A part of the key expires by itself at that time. Units: Unix ms. */
   readonly partial: (key: Latin1, atMs: number) => void;
+  /** Present origin of the node of a slot. Default: 1. */
+  readonly origin?: ((slot: number) => number) | undefined;
   /** There is a queue: writes are remembered. Default true. */
   readonly isKeeping?: boolean | undefined;
   /** Units: bytes, for tests. */
@@ -60,7 +63,7 @@ export class RedisOutbox implements Outbox, WriteListener {
   /** A script has published a message: this site's subscribers have it, the others do not. Owns: the callee. */
   onPublished: ((channel: Latin1, message: Buffer) => void) | undefined;
   readonly #options: RedisOutboxOptions;
-  readonly #writes: PendingWrites;
+  #writes: PendingWrites;
   readonly #unmarking: Unmarking;
   readonly #slow: SlowKeys;
   /** Units: Unix ms; nothing is taken before. */
@@ -120,6 +123,25 @@ export class RedisOutbox implements Outbox, WriteListener {
     if (!this.#writes.has(key) && !this.#slow.holds(key, version))
       this.#writes.add([{ key, what: 'whole' }], version);
     this.#marked();
+  }
+
+  /** Marks whole keys in Redis, and sends them. Errors: those of the access; then some are marked, and the walker sends them. */
+  async remark(keys: readonly Latin1[]): Promise<void> {
+    const { access, scripts, isKeeping, origin } = this.#options;
+    if (isKeeping === false) return;
+    const writes = this.#writes;
+    for (const key of await markAgain(access, scripts.mark, keys)) {
+      if (writes !== this.#writes) return;
+      const version = '0'.repeat(16) + hex(origin?.(slotOf(key)) ?? 1);
+      if (!this.#slow.holds(key, version)) this.#writes.add([{ key, what: 'whole' }], version);
+    }
+    this.#marked();
+  }
+
+  /** Forgets all that is not sent: the site has discarded its data. */
+  clear(): void {
+    this.#writes = new PendingWrites(this.#options.pendingBytesMax);
+    this.#slow.close();
   }
 
   #marked(): void {

@@ -1,34 +1,47 @@
 // A site's own Redis as its store: joins connections, executor, merging, outbox, walker and bus. mqkv itself keeps nothing that
 // Redis does not have: any number of gateways may serve one Redis, and each may be killed at any moment.
-import { type Latin1, type Logger, messageOf, MqkvError, VALUE_BYTES_MAX } from '../../base/index.ts';
-import { DeltaWriter, encodeDelta, type KeyState } from '../../crdt/index.ts';
-import { bytesOf } from '../../base/index.ts';
+import {
+  type Latin1,
+  type Logger,
+  messageOf,
+  type Random,
+  randomHex,
+  VALUE_BYTES_MAX,
+} from '../../base/index.ts';
+import type { KeyState } from '../../crdt/index.ts';
 import type { Executor } from '../executor.ts';
-import type { MergeResult, Store, StoreStats } from '../store.ts';
+import type { ComparedKey, Comparison, MergeResult, Page, Store, StoreStats } from '../store.ts';
 import { type AllNodes, openAllNodes } from './all-nodes.ts';
+import { compareSlots } from './comparing.ts';
+import { discardAll } from './discarding.ts';
 import { openExecutor } from './executor.ts';
-import { readKeys, stateOfHeld, textOf } from './held-key.ts';
+import { slotsOf } from './key-scan.ts';
+import { readKeys, stateOfHeld } from './held-key.ts';
 import { planFree } from './merge-plan.ts';
 import { Merging } from './merging.ts';
-import { openMeta } from './meta.ts';
+import { type Meta, openMeta } from './meta.ts';
+import { RedisNotes } from './notes.ts';
 import { RedisOutbox } from './outbox.ts';
+import { pageOf, statesOf } from './paging.ts';
 import { PartialExpiry } from './partial-expiry.ts';
 import { RedisBus } from './redis-bus.ts';
 import type { RedisStoreOptions } from './redis-store-options.ts';
 import { openRouter, type Router } from './router.ts';
 import { assembleWrite, loadScripts, type Script } from './scripts.ts';
+import { Sizes } from './sizes.ts';
 import { usedSlotGroups, walkSlots } from './slot-walk.ts';
+import { RedisStaging } from './staging.ts';
 import { storeScripts, type StoreScripts } from './store-scripts.ts';
 import { openTopology, type Topology, type TopologyChange } from './topology/index.ts';
 import { ForeignWrites } from './foreign-writes.ts';
 import { adoptKey, type Verified, verifyStore } from './verify.ts';
 import { Walker } from './walker.ts';
 
-/** Units: ms. How often sizes are asked for. */
-const SIZES_MS = 1_000;
-/** Keys of one page of a snapshot. */
-const SNAPSHOT_KEYS = 64;
 const HORIZON_MS = 24 * 3_600_000;
+/** Message among gateways: one has discarded the data. */
+const DISCARDED = 'discarded';
+/** So few slots of a cluster are asked one by one, without looking which of them hold something. */
+const FEW_SLOTS = 512;
 
 export type { RedisStoreOptions } from './redis-store-options.ts';
 
@@ -37,7 +50,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
   const { url, clock, random, logger } = options;
   const scripts = storeScripts(options.changeScript);
   const write = options.changeScript?.(assembleWrite()) ?? assembleWrite();
-  const all = [write, scripts.read, scripts.apply, scripts.merge, scripts.unmark, scripts.walk];
+  const all = [write, ...Object.values(scripts)];
   const topology =
     options.topology ??
     (await openTopology(url, {
@@ -49,8 +62,10 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     }));
   const router = openRouter(topology, { clock });
   try {
-    const id = await openMeta(router, options.site, random);
-    return new RedisStore(options, { topology, router, scripts, write, id });
+    const meta = await openMeta(router, options);
+    const store = new RedisStore(options, { topology, router, scripts, write, meta });
+    if (meta.discarding !== '') await store.discard();
+    return store;
   } catch (error) {
     await router.close();
     await topology.close();
@@ -63,7 +78,7 @@ interface Parts {
   readonly router: Router;
   readonly scripts: StoreScripts;
   readonly write: Script;
-  readonly id: string;
+  readonly meta: Meta;
 }
 
 /** A `Store` whose data lies in a Redis. `executor`, `allNodes` and `onChanged` are what the gateway uses. */
@@ -76,6 +91,10 @@ export class RedisStore implements Store {
   readonly topology: Topology;
   readonly allNodes: AllNodes;
   readonly outbox: RedisOutbox;
+  readonly notes: RedisNotes;
+  readonly staging: RedisStaging;
+  stableBeforeMs = 0;
+  onOrigin: (() => void) | undefined;
   readonly bus: RedisBus;
   readonly walker: Walker | undefined;
   /** The node that is asked first has another origin, or nodes came or went. */
@@ -86,13 +105,14 @@ export class RedisStore implements Store {
   readonly #partial: PartialExpiry;
   /** Who hears of changed keys, and whether it wants to at the moment. */
   readonly #hearers = new Map<(keys: readonly Latin1[]) => void, () => boolean>();
-  readonly #sizes: { cancel(): void };
-  #isMeasuring = false;
-  #stats: StoreStats = { keys: 0, tombstones: 0, memoryBytes: 0 };
+  readonly #sizes: Sizes;
+  readonly #random: Random;
   readonly #foreignWrites: 'report' | 'adopt';
   readonly #foreign: ForeignWrites | undefined;
   readonly #givenOrigin: number | undefined;
   #lastOrigin = 1;
+  /** The present ones, as text. */
+  #origins: string;
 
   constructor(options: RedisStoreOptions, parts: Parts) {
     const { clock, random, logger } = options;
@@ -102,7 +122,8 @@ export class RedisStore implements Store {
     this.#foreignWrites = options.foreignWrites ?? 'report';
     this.#logger = logger;
     this.name = options.url.mode === 'standalone' ? 'redis' : `redis+${options.url.mode}`;
-    this.id = parts.id;
+    this.id = parts.meta.id;
+    this.#random = random;
     this.db = options.url.db;
     this.router = router;
     this.topology = topology;
@@ -119,9 +140,12 @@ export class RedisStore implements Store {
       written: changed,
       isHeard: () => this.#isHeard(),
       partial,
+      origin: (slot) => this.#originOf(slot),
       isKeeping: options.marks,
     });
     this.bus = new RedisBus({ access: router, topology, random, logger });
+    this.notes = new RedisNotes(router, scripts.notes);
+    this.staging = new RedisStaging({ access: router, script: scripts.fragment, clock, random });
     this.executor = openExecutor({
       upstream: router,
       script: parts.write,
@@ -134,7 +158,19 @@ export class RedisStore implements Store {
     router.onChange = (change) => this.#changedTopology(change);
     this.#foreign = this.#openForeign(options);
     this.walker = this.#openWalker(options, partial);
-    this.#sizes = clock.every(SIZES_MS, () => void this.#measure());
+    this.#origins = this.#presentOrigins();
+    this.#sizes = new Sizes({
+      router,
+      allNodes: this.allNodes,
+      clock,
+      random,
+      site: options.site,
+      meta: parts.meta,
+      slots: () => this.#slotOfEachNode(),
+      tombstones: () => this.walker?.tombstones,
+      gone: (how) => this.#gone(how),
+    });
+    this.bus.on(DISCARDED, () => void this.#sizes.look().catch(() => {}));
   }
 
   #openForeign({ clock, logger, foreignWrites }: RedisStoreOptions): ForeignWrites | undefined {
@@ -163,6 +199,7 @@ export class RedisStore implements Store {
       random,
       logger,
       horizonMs,
+      stableBeforeMs: () => this.stableBeforeMs,
       partial,
       access: this.router,
       scripts: this.#parts.scripts,
@@ -195,6 +232,32 @@ export class RedisStore implements Store {
       this.#foreign?.listen();
     }
     this.onTopology?.(change);
+    const origins = this.#presentOrigins();
+    if (origins === '' || origins === this.#origins) return;
+    this.#origins = origins;
+    this.onOrigin?.();
+  }
+
+  /** '' while none is known. */
+  #presentOrigins(): string {
+    const known = this.topology.nodes.map(({ origin }) => origin).filter((origin) => origin !== 0);
+    return known.sort((a, b) => a - b).join();
+  }
+
+  /** The data has gone: what was acknowledged and lies here is still sent. Or another gateway has discarded it: then nothing is. */
+  #gone(how: 'lost' | 'discarded'): void {
+    this.#logger.warn({ how }, 'the data in the Redis is another one');
+    if (how === 'discarded') this.#forget();
+    this.walker?.clear();
+    this.onOrigin?.();
+  }
+
+  #forget(): void {
+    this.outbox.clear();
+    this.staging.clear();
+    this.#partial.close();
+    this.walker?.clear();
+    this.stableBeforeMs = 0;
   }
 
   /** Merges encoded deltas of other sites; see merging.ts for what is atomic. Errors: MqkvError MALFORMED_DELTA, UNAVAILABLE, UNCERTAIN, OOM. */
@@ -202,21 +265,49 @@ export class RedisStore implements Store {
     return this.#merging.merge(deltas);
   }
 
-  /** Every key's whole state, tombstones included. Order: by slot; keys written meanwhile may come in either state. */
+  page(cursor: string, maxBytes: number): Promise<Page> {
+    return pageOf({ ...this.#scanAround(), origin: (slot) => this.#originOf(slot) }, cursor, maxBytes);
+  }
+
+  states(keys: readonly Latin1[], maxBytes: number): Promise<{ deltas: Buffer; count: number }> {
+    return statesOf(this.#scanAround(), keys, maxBytes);
+  }
+
+  async compare({ atMs, slots }: Comparison, visit: (key: ComparedKey) => void): Promise<void> {
+    await compareSlots(this.#scanAround(), { slots: await this.#heldSlots(slots), atMs }, visit);
+  }
+
+  /** Every key's whole state, for tests and tools: page by page. */
   async *snapshot(maxBytes: number): AsyncGenerator<Buffer, void> {
-    const writer = new DeltaWriter();
-    for await (const keys of this.#keys())
-      for (let at = 0; at < keys.length; at += SNAPSHOT_KEYS) {
-        for (const { key, state } of await this.#statesOf(keys.slice(at, at + SNAPSHOT_KEYS))) {
-          encodeDelta(writer, bytesOf(key), state, 'whole');
-          if (writer.length >= maxBytes) yield writer.take();
-        }
-      }
-    if (writer.length > 0) yield writer.take();
+    for (let cursor: string | undefined = ''; cursor !== undefined; ) {
+      const { deltas, next }: Page = await this.page(cursor, maxBytes);
+      if (deltas.length > 0) yield deltas;
+      cursor = next;
+    }
+  }
+
+  /** The node's origin is what it is: it follows its history. */
+  renewOrigin(): void {}
+
+  async discard(): Promise<void> {
+    const { router: access, topology } = this;
+    this.#forget();
+    const epoch = randomHex(this.#random, 8);
+    await discardAll({
+      access,
+      script: this.#parts.scripts.discard,
+      slots: this.#slotOfEachNode(),
+      isSameNode: (slot, other) => topology.nodeOf(slot) === topology.nodeOf(other),
+      epoch,
+    });
+    this.#forget();
+    this.#sizes.began(epoch);
+    this.bus.send(DISCARDED, Buffer.alloc(0));
+    this.onOrigin?.();
   }
 
   stats(): StoreStats {
-    return this.#stats;
+    return this.#sizes.stats;
   }
 
   /**
@@ -296,23 +387,16 @@ export class RedisStore implements Store {
     return false;
   }
 
-  /** One at a time: counting many keys takes longer than the pause between two. */
-  async #measure(): Promise<void> {
-    if (this.#isMeasuring) return;
-    this.#isMeasuring = true;
-    try {
-      const keys = await this.allNodes.size();
-      let memoryBytes = 0;
-      for (const slot of this.#slotOfEachNode()) {
-        const info = textOf(await this.router.call(slot, ['INFO', 'memory'], { isRead: true }));
-        memoryBytes += Number(/used_memory:(\d+)/.exec(info)?.[1] ?? 0);
-      }
-      this.#stats = { keys, tombstones: 0, memoryBytes };
-    } catch (error) {
-      if (!(error instanceof MqkvError)) throw error;
-    } finally {
-      this.#isMeasuring = false;
-    }
+  #scanAround(): { readonly access: Router; readonly scripts: StoreScripts } {
+    return { access: this.router, scripts: this.#parts.scripts };
+  }
+
+  /** Of the wanted slots; on a cluster, where each costs a call, only those that hold something. */
+  async #heldSlots(wanted: Uint8Array | undefined): Promise<readonly number[]> {
+    const slots = slotsOf(wanted);
+    if (!this.router.isCluster || slots.length < FEW_SLOTS) return slots;
+    const groups = await usedSlotGroups(this.router, this.#slotOfEachNode());
+    return groups.flat().filter((slot) => wanted === undefined || wanted[slot] !== 0);
   }
 
   #slotOfEachNode(): readonly number[] {
@@ -326,7 +410,7 @@ export class RedisStore implements Store {
   }
 
   async close(): Promise<void> {
-    this.#sizes.cancel();
+    this.#sizes.close();
     this.#partial.close();
     this.walker?.close();
     await this.outbox.close();

@@ -1,7 +1,7 @@
 // Every header of the store, slot after slot, as walk.lua tells of them.
 import type { Latin1 } from '../../base/index.ts';
 import type { Access } from './access.ts';
-import { itemsOf, textOf } from './held-key.ts';
+import { integerOf, itemsOf, textOf } from './held-key.ts';
 import type { Script } from './scripts.ts';
 import { slotKey, slotOf, tagOf } from './slots.ts';
 
@@ -32,11 +32,15 @@ export function slotGroups(isCluster: boolean): readonly (readonly number[])[] {
   return Array.from({ length: SLOTS / size }, (_, i) => Array.from({ length: size }, (_, j) => i * size + j));
 }
 
-/** Looks through the slots of a group, both hashes of each, page by page. Errors: those of the access. */
+/** Looks through the slots of a group, both hashes of each, page by page. `shownNothing` is told how many headers of a page show nothing. Errors: those of the access. */
 export async function* walkSlots(
   access: Access,
   script: Script,
-  on: { readonly slots: readonly number[]; readonly what: WalkFor },
+  on: {
+    readonly slots: readonly number[];
+    readonly what: WalkFor;
+    readonly shownNothing?: (count: number) => void;
+  },
 ): AsyncGenerator<Walked[], void> {
   const { youngerMs, beforeMs, tidy } = on.what;
   let open = on.slots.flatMap((slot) => [
@@ -52,7 +56,9 @@ export async function* walkSlots(
     const next: typeof open = [];
     const found: Walked[] = [];
     for (const [i, result] of results.entries()) {
-      const [cursor, ...flat] = itemsOf(result).map(textOf);
+      const items = itemsOf(result);
+      on.shownNothing?.(integerOf(items[1]));
+      const [cursor, , ...flat] = items.map(textOf);
       for (let at = 0; at < flat.length; at += 3)
         found.push({ key: flat[at] ?? '', need: (flat[at + 1] ?? 'k') as Need, header: flat[at + 2] ?? '' });
       const before = open[i];

@@ -2,18 +2,20 @@
 // keys of which only a part expires, forgets.
 import {
   type Clock,
+  FORGET_MARGIN_MS,
   type Latin1,
   type Logger,
   messageOf,
   type Random,
   randomHex,
   sleep,
+  STABLE_MS,
   type Timer,
 } from '../../base/index.ts';
 import type { Access } from './access.ts';
 import { parseHeader } from './header-text.ts';
 import { textOf } from './held-key.ts';
-import { planForget, planFree } from './merge-plan.ts';
+import { type ForgetLimits, planForget, planFree } from './merge-plan.ts';
 import type { Merging } from './merging.ts';
 import type { RedisOutbox } from './outbox.ts';
 import { type Walked, slotGroups, walkSlots } from './slot-walk.ts';
@@ -45,6 +47,8 @@ export interface WalkerOptions {
   readonly logger: Logger;
   /** Units: ms. */
   readonly horizonMs: number;
+  /** Units: Unix ms; see `Store.stableBeforeMs`. Default: nothing is known. */
+  readonly stableBeforeMs?: (() => number) | undefined;
   /** Present origin of the node of a slot. */
   readonly origin: (slot: number) => number;
   readonly partial: (key: Latin1, atMs: number) => void;
@@ -65,6 +69,8 @@ export class Walker {
   readonly #options: WalkerOptions;
   readonly #id: string;
   readonly #groups: readonly (readonly number[])[];
+  /** Headers that showed nothing when this gateway looked last, by group. */
+  readonly #tombstones: Int32Array;
   readonly #timers: readonly Timer[];
   readonly #closing = new AbortController();
   #isHolder = false;
@@ -80,6 +86,7 @@ export class Walker {
     this.#options = options;
     this.#id = randomHex(options.random, 8);
     this.#groups = slotGroups(options.access.isCluster);
+    this.#tombstones = new Int32Array(this.#groups.length);
     const { clock } = options;
     this.#timers = [
       clock.every(LEASE_STEP_MS, () => void this.#lease()),
@@ -99,6 +106,17 @@ export class Walker {
     };
   }
 
+  /** Headers that show nothing; undefined: this gateway does not walk, or has not seen all yet. */
+  get tombstones(): number | undefined {
+    if (!this.#isHolder || this.#rounds === 0) return undefined;
+    return this.#tombstones.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Nothing is held any more. */
+  clear(): void {
+    this.#tombstones.fill(0);
+  }
+
   close(): void {
     this.#closing.abort();
     for (const timer of this.#timers) timer.cancel();
@@ -108,7 +126,7 @@ export class Walker {
 
   /** One whole round now, whoever holds the lease. */
   async round(): Promise<void> {
-    for (const slots of this.#groups) await this.#visit(slots, '1');
+    for (let i = 0; i < this.#groups.length; i++) await this.#visit(i, '1');
     this.#rounds++;
   }
 
@@ -120,7 +138,8 @@ export class Walker {
     const step = Math.ceil((this.#groups.length * STEP_MS) / FIRST_ROUND_MS);
     try {
       for (let from = 0; from < this.#groups.length && !signal.aborted; from += step) {
-        for (const slots of this.#groups.slice(from, from + step)) await this.#visit(slots, '0');
+        const end = Math.min(from + step, this.#groups.length);
+        for (let i = from; i < end; i++) await this.#visit(i, '0');
         await sleep(clock, STEP_MS, signal);
       }
     } catch (error) {
@@ -156,7 +175,7 @@ export class Walker {
     this.#owed = Math.min(this.#owed + (this.#groups.length * STEP_MS) / ROUND_MS, 64);
     try {
       for (; this.#owed >= 1; this.#owed--) {
-        await this.#visit(this.#groups[this.#next] ?? [], this.#rounds % TIDY_ROUNDS === 0 ? '1' : '0');
+        await this.#visit(this.#next, this.#rounds % TIDY_ROUNDS === 0 ? '1' : '0');
         this.#next = (this.#next + 1) % this.#groups.length;
         if (this.#next === 0) this.#rounds++;
       }
@@ -167,16 +186,31 @@ export class Walker {
     }
   }
 
-  async #visit(slots: readonly number[], tidy: '0' | '1'): Promise<void> {
-    const { access, scripts, clock, horizonMs } = this.#options;
+  async #visit(group: number, tidy: '0' | '1'): Promise<void> {
+    const { access, scripts, clock } = this.#options;
     const now = clock.now();
-    const beforeMs = Math.max(0, now - horizonMs);
-    const what = { youngerMs: now - MARK_AGE_MS, beforeMs, tidy } as const;
-    for await (const page of walkSlots(access, scripts.walk, { slots, what })) await this.#help(page);
+    const what = { youngerMs: now - MARK_AGE_MS, beforeMs: this.#limits(now).beforeMs, tidy } as const;
+    let tombstones = 0;
+    const shownNothing = (count: number): void => {
+      tombstones += count;
+    };
+    const slots = this.#groups[group] ?? [];
+    for await (const page of walkSlots(access, scripts.walk, { slots, what, shownNothing }))
+      await this.#help(page);
+    this.#tombstones[group] = tombstones;
+  }
+
+  /** What may be forgotten: what is older than the horizon, or stable everywhere and older than STABLE_MS. */
+  #limits(now: number): ForgetLimits {
+    const { horizonMs, stableBeforeMs } = this.#options;
+    const stable = stableBeforeMs?.() ?? 0;
+    const early = stable > 0 ? Math.min(now - STABLE_MS - FORGET_MARGIN_MS, stable) : 0;
+    const seenBeforeMs = Math.max(0, now - horizonMs);
+    return { beforeMs: Math.max(seenBeforeMs, early), seenBeforeMs };
   }
 
   async #help(page: readonly Walked[]): Promise<void> {
-    const { merging, horizonMs } = this.#options;
+    const { merging } = this.#options;
     const fired: Latin1[] = [];
     const old: Latin1[] = [];
     for (const { key, need, header } of page) {
@@ -188,7 +222,7 @@ export class Walker {
     if (fired.length > 0) this.#freed += await merging.alter(fired, planFree);
     if (old.length > 0)
       // By Redis' clock: this gateway's may be days ahead.
-      this.#forgotten += await merging.alter(old, (held, now) => planForget(held, now, now - horizonMs));
+      this.#forgotten += await merging.alter(old, (held, now) => planForget(held, now, this.#limits(now)));
   }
 
   #resend(key: Latin1): void {

@@ -4,8 +4,8 @@
 --   younger: ms from which on marks are left to those who made them (a version of the future tells no age: its mark is not);
 --   before: ms below which things may be forgotten, 0: none;
 --   tidy: '1' look for old tombstones of living keys, 'all': every key is told; place: '' the slot's hash, '.' the large one
--- Result: per slot: { next cursor, { key, what, header }* }
--- what: 'm' marked, 'f' fired, 'o' perhaps to be forgotten, 't' perhaps tombstones to be forgotten, '@' a part expires, alone, 'k' nothing of these
+-- Result: per slot: { next cursor, headers that show nothing (not with 'all'), { key, what, header }* }
+-- what: 'm' marked, 'f' fired, 'o' perhaps to be forgotten, 't' perhaps tombstones or what was seen to be forgotten, '@' a part expires, alone, 'k' nothing of these
 
 local younger, before, tidy, all = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1', ARGV[3] == 'all'
 local SIZES = { hash = 'HLEN', set = 'SCARD', zset = 'ZCARD' }
@@ -37,6 +37,19 @@ local function has_old_tombstones(key, rkey)
   return not size or registers > call(size, key)
 end
 
+-- What registers have seen: of the register in the header, or perhaps of others.
+local function has_seen(header)
+  return match(header, '^[^|]*s') or match(header, '|%d[Rr].;%x*;[^;]+;')
+end
+
+local function shows_nothing(key, header)
+  local form = byte(header)
+  if form >= 97 then form = form - 32 end
+  if form == 80 then return false end
+  if form == 88 then return at_of(header, form) <= now_ms end
+  return form == 68 or match(header, '^[^,]*,[^,]*,(%d*)') == '' or call('EXISTS', key) == 0
+end
+
 -- What an entry needs; nil: nothing.
 local function need_of(key, header, slot)
   local form = byte(header)
@@ -51,16 +64,17 @@ local function need_of(key, header, slot)
   local rkey = slot .. ':' .. key
   if at ~= 0 and at <= now_ms and (call('EXISTS', key) == 1 or call('EXISTS', rkey) == 1) then return 'f' end
   if at > now_ms and call('PTTL', key) == -1 then return '@' end
-  if tidy and before > 0 and has_old_tombstones(key, rkey) then return 't' end
+  if tidy and before > 0 and (has_seen(header) or has_old_tombstones(key, rkey)) then return 't' end
 end
 
 local function walk(tag, place, cursor)
   local slot = 'mqkv:{' .. tag .. '}'
   local reply = call('HSCAN', slot .. place, cursor, 'COUNT', 200)
-  local out = { reply[1] }
+  local out = { reply[1], 0 }
   local entries = reply[2]
   for i = 1, #entries, 2 do
     local key, header = entries[i], entries[i + 1]
+    if header ~= 'L' and not all and shows_nothing(key, header) then out[2] = out[2] + 1 end
     local need = header ~= 'L' and (all and 'k' or need_of(key, header, slot))
     if need then
       out[#out + 1] = key
