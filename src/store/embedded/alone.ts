@@ -2,10 +2,10 @@
 import type { Clock, Timer } from '../../base/index.ts';
 import type { EmbeddedOutbox } from './embedded-outbox.ts';
 
-/** Units: ms that marks stay at most; together they cost less than one by one. */
-const DROP_MS = 1000;
+/** Units: ms that marks stay: together they cost less than one by one, but not so many that clients notice. */
+const DROP_MS = 100;
 
-/** Lets marks go about a second after they appear, until it is cancelled. Takes the outbox's `onMark`. */
+/** Lets marks go shortly after they appear, until it is cancelled. Takes the outbox's `onMark`. */
 export function dropMarks(outbox: EmbeddedOutbox, clock: Clock): Timer {
   let timer: Timer | undefined;
   outbox.onMark = () => {

@@ -10,8 +10,6 @@ import type { Ref } from './slab.ts';
 
 /** Units: bytes of a mark: its entry in the ring. */
 const MARK_BYTES = 5;
-/** Units: bytes taken at one time where marks are only let go. */
-const DROP_BYTES = 64 * 1024;
 
 export class EmbeddedOutbox implements Outbox {
   readonly #core: Core;
@@ -58,17 +56,13 @@ export class EmbeddedOutbox implements Outbox {
   /** Lets all marks go: nobody will ask for them. */
   drop(): void {
     const { journal, table } = this.#core;
-    this.#collapsed = undefined;
-    if (journal !== undefined) {
-      for (let taken = this.take(DROP_BYTES); taken !== undefined; taken = this.take(DROP_BYTES))
-        taken.accepted();
-      return;
-    }
     const group = this.#group;
+    this.#collapsed = undefined;
     while (table.ring.peek(group)) {
       table.ring.drop(group.length);
       for (const ref of group) this.#unmark(ref);
     }
+    journal?.taken(Buffer.alloc(0)).accepted();
   }
 
   takeCollapsed(): Uint8Array | undefined {

@@ -116,6 +116,23 @@ describe('starts', () => {
     await close(it, second);
   });
 
+  it('without a queue marks go by themselves, also for the next start', async () => {
+    const it = world();
+    const alone = { isAlone: true, activeExpiry: true };
+    const first = await it.open(alone);
+    set(first, 'a', '1');
+    expect(first.outbox.pending).toBe(1);
+    await it.clock.advance(200);
+    set(first, 'b', '2');
+    await it.clock.advance(1500);
+    expect(first.outbox.pending).toBe(0);
+    it.disk = it.disk.crash(random, 'process');
+    it.clock.drop();
+    const second = await it.open();
+    expect([get(second, 'a'), get(second, 'b'), second.outbox.pending]).toEqual(['1', '2', 0]);
+    await close(it, second);
+  });
+
   it('a copy of a stopped folder has another origin and id, so has a folder whose log was touched', async () => {
     const it = world();
     const first = await it.open();

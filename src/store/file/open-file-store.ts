@@ -51,6 +51,8 @@ export interface FileStoreOptions {
   readonly horizonMs?: number;
   /** Marks of the outbox beyond this are collapsed to slots. Units: bytes; default OUTBOX_BYTES_MAX. */
   readonly outboxBytesMax?: number;
+  /** There is no queue: marks go by themselves. */
+  readonly isAlone?: boolean;
   /** For tests: the origin to take, whatever the folder says. */
   readonly origin?: number;
   /** Frees and forgets by itself (default); false: for golden cases. */
@@ -162,7 +164,7 @@ async function emptyManifest(disk: Disk, site: string, random: Random): Promise<
 }
 
 function openEmbedded(options: FileStoreOptions, { manifest, clean, isCopy }: Found): EmbeddedStore {
-  const { clock, random, logger, horizonMs, outboxBytesMax } = options;
+  const { clock, random, logger, horizonMs, outboxBytesMax, isAlone = false } = options;
   return openEmbeddedStore({
     clock,
     random,
@@ -170,6 +172,7 @@ function openEmbedded(options: FileStoreOptions, { manifest, clean, isCopy }: Fo
     origin: options.origin ?? clean?.origin ?? randomOrigin(random),
     id: isCopy ? randomHex(random, 8) : manifest.storeId,
     activeExpiry: false,
+    isAlone,
     ...(horizonMs === undefined ? {} : { horizonMs }),
     ...(outboxBytesMax === undefined ? {} : { outboxBytesMax }),
   });
