@@ -5,7 +5,7 @@
 import type { Member, MemberRecord } from './member.ts';
 import type { ByStream } from './heartbeat.ts';
 
-/** Reports remembered of one gateway; when others lag, every second one is let go. */
+/** Reports remembered of one gateway. */
 const REPORTS_MAX = 64;
 
 /** At its time `atMs` a gateway had nothing to send, and all up to `streams` was in the queue. */
@@ -97,7 +97,12 @@ function knowsOthers(self: string, members: readonly Member[]): boolean {
   return members.some(({ heard }) => Object.keys(heard).some((site) => !known.has(site)));
 }
 
+/** Lets go the report whose neighbours lie closest together: what stays is spread evenly. */
 function thin(reports: Report[]): void {
-  const kept = reports.filter((_, i) => i % 2 === 0 || i === reports.length - 1);
-  reports.splice(0, reports.length, ...kept);
+  let [place, closestMs] = [1, Number.POSITIVE_INFINITY];
+  for (let i = 1; i < reports.length - 1; i++) {
+    const apartMs = reports[i + 1].atMs - reports[i - 1].atMs;
+    if (apartMs < closestMs) [place, closestMs] = [i, apartMs];
+  }
+  reports.splice(place, 1);
 }
