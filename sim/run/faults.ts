@@ -4,6 +4,7 @@ import type { Broker } from '../world/broker.ts';
 import { pick } from './commands.ts';
 import type { FaultKind } from './plan.ts';
 import type { Host } from './host.ts';
+import { fillDisk, setBack } from './disk-faults.ts';
 import type { World } from './world.ts';
 
 /** Units: ms. */
@@ -213,32 +214,19 @@ export class Faults {
 
   'disk full'(): boolean {
     const host = this.#host(true);
-    const disk = host?.disk;
-    if (host === undefined || disk === undefined) return false;
-    if (!disk.isFull) host.fullSinceMs = this.#world.scheduler.nowMs;
-    disk.isFull = true;
-    const { scheduler } = this.#world;
-    this.#for(this.#lastMs(), () => {
-      disk.isFull = false;
-      host.fullUntilMs = scheduler.nowMs;
-    });
+    if (host === undefined) return false;
+    fillDisk(host, this.#world.scheduler, (mend) => this.#for(this.#lastMs(), mend));
     return true;
   }
 
-  /** The folder is copied; later the site starts with that copy, on files that are new (a backup) or look untouched (a machine's image). */
+  /** A copy of the folder is taken; later the site starts with that. */
   'set back'(): boolean {
     const host = this.#host(true);
-    const disk = host?.disk;
-    if (host === undefined || disk === undefined) return false;
-    const copy = disk.copy();
+    const copy = host?.disk?.copy();
+    if (host === undefined || copy === undefined) return false;
     this.#for(this.#lastMs(), () => {
-      const isSame = below(this.#random, 2) === 0;
       if (host.process === undefined) return;
-      this.#world.kill(host);
-      disk.restore(copy, isSame);
-      host.keptUntilMs = 0;
-      this.#world.totals.fault(isSame ? 'image restored' : 'backup restored');
-      if (isSame) this.#world.mayMiscount = true;
+      setBack(host, this.#world, { copy, isImage: below(this.#random, 2) === 0 });
       this.#restart(host);
     });
     return true;
