@@ -40,17 +40,14 @@ function checked(opened: CaseStore, redis: RedisStore): CaseStore {
   };
 }
 
+/** The store with another `merge`; its methods keep their own `this`. */
 function checkedStore(store: RedisStore, merge: Store['merge']): Store {
-  return {
-    name: store.name,
-    id: store.id,
-    origin: store.origin,
-    outbox: store.outbox,
-    isOwn: (origin) => store.isOwn(origin),
-    merge,
-    snapshot: (maxBytes) => store.snapshot(maxBytes),
-    stats: () => store.stats(),
-    close: () => store.close(),
-    [Symbol.asyncDispose]: () => store.close(),
-  };
+  return new Proxy<Store>(store, {
+    get(_, name) {
+      if (name === 'merge') return merge;
+      const found: unknown = Reflect.get(store, name, store);
+      return typeof found === 'function' ? found.bind(store) : found;
+    },
+    set: (_, name, value) => Reflect.set(store, name, value, store),
+  });
 }

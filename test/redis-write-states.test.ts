@@ -12,6 +12,7 @@ import { type Broker, requireBroker, startRedis } from './brokers/index.ts';
 import { canonical, cut, innerReplies, type Node } from './differential/replies.ts';
 import type { Words } from './differential/streams.ts';
 import { commandUnit, RedisSite, transactionUnit, type UnitResult } from './redis-write/site.ts';
+import { allPages } from './store-conformance-states.ts';
 
 const UNITS = Number(process.env.STATES_UNITS ?? 4000);
 const SEEDS = (process.env.STATES_SEEDS ?? '1,2').split(',').map(Number);
@@ -220,7 +221,7 @@ describe.skipIf(skip !== false)(`states of the write script${skip === false ? ''
     /** As after a restart: the same data, another origin. */
     async reborn(origin: number): Promise<void> {
       const next = this.#open(origin);
-      for await (const part of this.store.snapshot(1e9)) next.merge(part);
+      for (const part of await allPages(this.store, 1e9)) next.merge(part);
       await this.store.close();
       this.store = next;
       this.site.origin = origin.toString(16).padStart(8, '0');
