@@ -1,10 +1,16 @@
 // Fragments of large envelopes in memory until all are there; bounded in bytes and in time.
-import { type Clock, FRAGMENT_AGE_MAX_MS, FRAGMENT_BYTES_MAX, FRAGMENTS_MAX } from '../../base/index.ts';
+import {
+  assert,
+  type Clock,
+  FRAGMENT_AGE_MAX_MS,
+  FRAGMENT_BYTES_MAX,
+  FRAGMENTS_MAX,
+} from '../../base/index.ts';
 import type { Fragment, Staging } from '../store.ts';
 
 interface Staged {
-  readonly pieces: (Buffer | undefined)[];
-  missing: number;
+  readonly pieces: Map<number, Buffer>;
+  readonly count: number;
   bytes: number;
   readonly sinceMs: number;
 }
@@ -37,18 +43,17 @@ export class MemoryStaging implements Staging {
     if (!isFragment) return undefined;
     const key = `${count} ${name}`;
     const staged = this.#stagedOf(key, count);
-    if (staged.pieces[index] === undefined) {
-      staged.pieces[index] = Buffer.from(bytes);
-      staged.missing--;
+    if (!staged.pieces.has(index)) {
+      staged.pieces.set(index, Buffer.from(bytes));
       staged.bytes += bytes.length;
       this.#bytes += bytes.length;
     }
-    if (staged.missing > 0) {
+    if (staged.pieces.size < count) {
       this.#bound();
       return undefined;
     }
     this.#drop(key, staged);
-    return Buffer.concat(staged.pieces.filter((piece) => piece !== undefined));
+    return wholeOf(staged);
   }
 
   /** Gives up what is older than FRAGMENT_AGE_MAX_MS. A clock that went back makes nothing older. */
@@ -66,8 +71,7 @@ export class MemoryStaging implements Staging {
   #stagedOf(key: string, count: number): Staged {
     const held = this.#staged.get(key);
     if (held !== undefined) return held;
-    const pieces = new Array<Buffer | undefined>(count);
-    const staged: Staged = { pieces, missing: count, bytes: 0, sinceMs: this.#clock.now() };
+    const staged: Staged = { pieces: new Map(), count, bytes: 0, sinceMs: this.#clock.now() };
     this.#staged.set(key, staged);
     return staged;
   }
@@ -87,4 +91,14 @@ export class MemoryStaging implements Staging {
   #drop(key: string, staged: Staged): void {
     if (this.#staged.delete(key)) this.#bytes -= staged.bytes;
   }
+}
+
+function wholeOf({ pieces, count }: Staged): Buffer {
+  const inOrder: Buffer[] = [];
+  for (let i = 0; i < count; i++) {
+    const piece = pieces.get(i);
+    assert(piece !== undefined, 'all pieces are there');
+    inOrder.push(piece);
+  }
+  return Buffer.concat(inOrder);
 }
