@@ -26,12 +26,13 @@ import {
 import { type Ref, SEGMENT_SHIFT, UNIT_MASK } from './slab.ts';
 import { stateOf } from './states.ts';
 
-/** Keys of a slice, about 1 ms; and bytes of them, so that large values make shorter ones. */
-const SLICE_KEYS = 1000;
+/** A slice takes about 1 ms. Its cost: a key looked at is 1, its fingerprint 3 more; bytes of large values make it shorter. */
+const SLICE_COST = 4000;
+const PRINT_COST = 3;
 const SLICE_BYTES = 1024 * 1024;
 const STEP_KEYS = 50;
-/** What a step counts as where the index is nearly empty: it takes as long. */
-const SPARSE_KEYS = 400;
+/** What a step costs beside its keys where the index is nearly empty. */
+const SPARSE_COST = 1500;
 /** Keys of so many registers keep their fingerprint until they change, where nothing in them can get too old to count. */
 const LARGE_REGISTERS = 256;
 /** Units: bytes, about, as which a register counts in a slice. */
@@ -75,7 +76,8 @@ class Comparing {
   readonly #compared = new Compared();
   #bytes = 0;
   /** Keys looked at. */
-  seen = 0;
+  #seen = 0;
+  #cost = 0;
 
   constructor(core: Core, comparison: Comparison, visit: (key: ComparedKey) => void) {
     this.#core = core;
@@ -87,23 +89,26 @@ class Comparing {
   slice(from: number): number {
     let position = from;
     this.#bytes = 0;
-    for (let keys = 0; keys < SLICE_KEYS && this.#bytes < SLICE_BYTES; ) {
-      const { seen } = this;
+    this.#cost = 0;
+    while (this.#cost < SLICE_COST && this.#bytes < SLICE_BYTES) {
+      const seen = this.#seen;
       position = this.#core.table.index.scan(position, STEP_KEYS, (ref) => this.#key(ref));
       if (position === 0) break;
-      keys += this.seen - seen < STEP_KEYS ? SPARSE_KEYS : STEP_KEYS;
+      if (this.#seen - seen < STEP_KEYS) this.#cost += SPARSE_COST;
     }
     return position;
   }
 
   #key(ref: Ref): void {
-    this.seen++;
+    this.#seen++;
+    this.#cost++;
     const compared = this.#compared;
     const { slots } = this.#comparison;
     this.#find(ref);
     const { bytes, start, end } = compared;
     compared.slot = slotOfBytes(bytes, start, end);
     if (slots !== undefined && slots[compared.slot] === 0) return;
+    this.#cost += PRINT_COST;
     compared.hash = keyHash(bytes, start, end);
     this.#print(ref);
     const { low, high, standing } = this.#fingerprint;
