@@ -185,3 +185,5 @@ export const QUEUE_REPAIR_BYTES_PER_SECOND = 1024 * 1024;
 export const PEER_REQUESTS_MAX = 64;
 /** Connections on which other sites ask; a site needs one. */
 export const PEER_ASKERS_MAX = 512;
+/** Keys of deltas that a Redis can never take that are noted for MQKV.VERIFY; a module that is missing may refuse any number. */
+export const REFUSED_NOTED_MAX = 1000;

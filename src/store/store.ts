@@ -9,6 +9,8 @@ export interface MergeResult {
   readonly changed: number;
   /** Parts with an equal version and different content (a write behind mqkv's back); the larger bytes won. */
   readonly conflicts: number;
+  /** Deltas that this store can never take, left out and noted; the others were merged. undefined: none. */
+  readonly refused?: number;
 }
 
 /** Pending work for other sites. */

@@ -146,7 +146,7 @@ function typeNamed(name: string): ValueType | 0 {
   return TYPES[name] ?? TYPE_OTHER;
 }
 
-/** The elements of an array reply. Errors: UNCERTAIN with the text of an error reply. */
+/** The elements of an array reply. Errors: OOM, STORE_REFUSED (it would be again), STORE_BUSY (later it may not), with the text of an error reply. */
 export function itemsOf(reply: Reply | undefined): readonly Reply[] {
   if (reply?.kind === 'error') throw new MqkvError(refusalCode(reply.text), `Redis refused: ${reply.text}`);
   assert(reply?.kind === 'array', 'the script answers an array');
@@ -154,7 +154,9 @@ export function itemsOf(reply: Reply | undefined): readonly Reply[] {
 }
 
 function refusalCode(text: string): string {
-  return text.startsWith('OOM') ? 'OOM' : 'STORE_REFUSED';
+  if (text.startsWith('OOM')) return 'OOM';
+  const isFinal = /^(ERR|WRONGTYPE) /.test(text) && !text.includes('non local key');
+  return isFinal ? 'STORE_REFUSED' : 'STORE_BUSY';
 }
 
 export function textOf(reply: Reply | undefined): Latin1 {

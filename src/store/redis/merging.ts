@@ -2,40 +2,28 @@
 // was read, and applied by compare-and-set.
 //
 // 1. All keys of one part are applied by one script call, or none is; a part that was not applied is decided anew.
-// 2. A part holds up to PART_KEYS_MAX keys and PART_BYTES_MAX bytes, on a cluster of one slot. The boundaries of transactions
+// 2. A part holds up to PART_KEYS_MAX keys and PART_BYTES_MAX bytes (merge-parts.ts), on a cluster of one slot. The boundaries of transactions
 //    are not in the deltas: what exceeds a part is cut anywhere.
 // 3. A key stands once in a part: deltas of the same key are merged before.
-// 4. A part that others overtake TRIES_OUTSIDE times is merged inside Redis (merge.lua); its lists, streams and module values,
+// 4. A delta that this Redis can never take (refused.ts) is left out: each delta of a part that Redis refuses is tried by itself.
+// 5. A part that others overtake TRIES_OUTSIDE times is merged inside Redis (merge.lua); its lists, streams and module values,
 //    which that does not know, make a part of their own.
-import { assert, type Latin1, MqkvError } from '../../base/index.ts';
-import {
-  type Delta,
-  decodeDeltas,
-  isPlain,
-  isPlainTtl,
-  type KeyState,
-  merge,
-  NONE,
-  registerOf,
-  STRING_FIELD,
-  TYPE_LIST,
-  TYPE_STRING,
-} from '../../crdt/index.ts';
+import { type Latin1, MqkvError } from '../../base/index.ts';
+import { decodeDeltas, type KeyState, registerOf, STRING_FIELD, TYPE_LIST } from '../../crdt/index.ts';
 import type { MergeResult } from '../store.ts';
 import { type Access, type Arg, keysOf } from './access.ts';
 import { type HeldKey, integerOf, itemsOf, readKeys, textOf } from './held-key.ts';
 import { isMergedInside, mergeArgs } from './merge-inside.ts';
+import { type Decision, type Item, partsOf, plainArgs } from './merge-parts.ts';
+import type { Refusal, Refused } from './refused.ts';
 import { merging, type Plan, planArgs, planKey } from './merge-plan.ts';
 import { slotOf, tagOf } from './slots.ts';
 import { registerTextsOf } from './state-text.ts';
 import type { StoreScripts } from './store-scripts.ts';
-import { versionText } from './version-text.ts';
 import { isSound } from './whole-native.ts';
 
-const PART_KEYS_MAX = 512;
 /** Keys freed or forgotten at once: all of each is read. */
 const ALTER_KEYS_MAX = 64;
-const PART_BYTES_MAX = 1024 * 1024;
 /** Decisions of one part: each means that somebody else wrote one of its keys in the meantime. */
 const TRIES_MAX = 50;
 /** So many, then Redis merges by itself what it can: a hot key may be written between any reading and its answer. */
@@ -49,32 +37,24 @@ export interface MergeListener {
   partial(key: Latin1, atMs: number): void;
 }
 
-/** One key of a part. */
-interface Item {
-  readonly key: Latin1;
-  /** What is merged; undefined: `change` is of another kind. */
-  readonly state: KeyState | undefined;
-  /** Decides on all of the key where nothing is merged. */
-  readonly decide?: Decision | undefined;
-  readonly isPlain: boolean;
-  plan: Plan | undefined;
-}
-
-/** Decides about a key of which everything was read. undefined: it stays as it is. */
-export type Decision = (held: HeldKey, now: number) => Plan | 'all' | undefined;
-
 /** Merges into one store. */
 export class Merging {
   readonly #access: Access;
   readonly #scripts: StoreScripts;
   readonly #listener: MergeListener;
   readonly #triesOutside: number;
+  readonly #refused: Refused | undefined;
+  #refusals = 0;
 
   constructor(
     access: Access,
     scripts: StoreScripts,
-    listener: MergeListener & { readonly triesOutside?: number | undefined },
+    listener: MergeListener & {
+      readonly triesOutside?: number | undefined;
+      readonly refused?: Refused | undefined;
+    },
   ) {
+    this.#refused = listener.refused;
     this.#triesOutside = listener.triesOutside ?? TRIES_OUTSIDE;
     this.#access = access;
     this.#scripts = scripts;
@@ -85,14 +65,16 @@ export class Merging {
   async merge(deltas: Buffer): Promise<MergeResult> {
     const decoded = [...decodeDeltas(deltas)];
     for (const { state } of decoded) expectSound(state);
-    const parts = partsOf(decoded, this.#access.isCluster);
-    const result = { changed: 0, conflicts: 0 };
-    for (const part of parts) {
-      const { changed, conflicts } = await this.#part(part);
-      result.changed += changed;
-      result.conflicts += conflicts;
+    const before = this.#refusals;
+    const fitting = decoded.filter(({ key, state }) => !this.#isTooLarge(key, state));
+    let [changed, conflicts] = [0, 0];
+    for (const part of partsOf(fitting, this.#access.isCluster)) {
+      const merged = await this.#tolerant(part);
+      changed += merged.changed;
+      conflicts += merged.conflicts;
     }
-    return result;
+    const refused = this.#refusals - before;
+    return refused === 0 ? { changed, conflicts } : { changed, conflicts, refused };
   }
 
   /** Decides about keys one by one (freeing, forgetting). Result: those that changed. */
@@ -110,6 +92,40 @@ export class Merging {
       for (let at = 0; at < part.length; at += ALTER_KEYS_MAX)
         changed += (await this.#part(part.slice(at, at + ALTER_KEYS_MAX))).changed;
     return changed;
+  }
+
+  #isTooLarge(key: Latin1, state: KeyState): boolean {
+    if (this.#refused?.isTooLarge(key, state) !== true) return false;
+    this.#refuse(key, state, 'too large');
+    return true;
+  }
+
+  #refuse(key: Latin1, state: KeyState | undefined, reason: Refusal): void {
+    this.#refusals++;
+    if (state !== undefined) this.#refused?.note(key, state, reason);
+  }
+
+  /** Invariant 4. */
+  async #tolerant(items: readonly Item[]): Promise<MergeResult> {
+    try {
+      return await this.#part(items);
+    } catch (error) {
+      if (!(error instanceof MqkvError) || error.code !== 'STORE_REFUSED') throw error;
+      const [first] = items;
+      if (items.length > 1 && first !== undefined) return this.#oneByOne(items);
+      if (first !== undefined) this.#refuse(first.key, first.state, 'refused');
+      return { changed: 0, conflicts: 0 };
+    }
+  }
+
+  async #oneByOne(items: readonly Item[]): Promise<MergeResult> {
+    let [changed, conflicts] = [0, 0];
+    for (const item of items) {
+      const merged = await this.#tolerant([{ ...item, plan: undefined }]);
+      changed += merged.changed;
+      conflicts += merged.conflicts;
+    }
+    return { changed, conflicts };
   }
 
   /** Invariant 1. */
@@ -189,7 +205,12 @@ export class Merging {
     }
     const slot = slotOf(items[0]?.key ?? '');
     const reply = itemsOf(await this.#access.script(slot, this.#scripts.apply, { keys, args }));
-    const indexes = reply.slice(1).map((index) => items[integerOf(index)] as Item);
+    const indexes: Item[] = [];
+    for (const index of reply.slice(1).map(integerOf)) {
+      const item = items[index < 0 ? -1 - index : index];
+      if (index >= 0) indexes.push(item);
+      else this.#refuse(item.key, item.state, 'no module');
+    }
     return { isDone: integerOf(reply[0]) === 1, items: indexes };
   }
 
@@ -235,56 +256,4 @@ function expectSound(state: KeyState): void {
   const value = registerOf(state, type, STRING_FIELD)?.value;
   if (!Buffer.isBuffer(value) || isSound(type, value)) return;
   throw new MqkvError('MALFORMED_DELTA', 'malformed delta: value of another form than its type');
-}
-
-/** Invariants 2 and 3. */
-function partsOf(deltas: readonly Delta[], isCluster: boolean): Item[][] {
-  const parts: Item[][] = [];
-  const open = new Map<number, { items: Map<Latin1, Item>; bytes: number }>();
-  for (const { key, state } of deltas) {
-    const slot = isCluster ? slotOf(key) : 0;
-    let part = open.get(slot);
-    const bytes = key.length + sizeOf(state);
-    if (part === undefined || part.items.size >= PART_KEYS_MAX || part.bytes + bytes > PART_BYTES_MAX) {
-      if (part !== undefined) parts.push([...part.items.values()]);
-      part = { items: new Map(), bytes: 0 };
-      open.set(slot, part);
-    }
-    part.bytes += bytes;
-    part.items.set(key, itemOf(key, state, part.items.get(key)));
-  }
-  for (const { items } of open.values()) parts.push([...items.values()]);
-  return parts;
-}
-
-function itemOf(key: Latin1, state: KeyState, before: Item | undefined): Item {
-  if (before === undefined) return { key, state, isPlain: plainForm(state) !== undefined, plan: undefined };
-  const both = before.state ?? state;
-  merge(both, state);
-  return { key, state: both, isPlain: false, plan: undefined };
-}
-
-/** Units: bytes of values, about. */
-function sizeOf(state: KeyState): number {
-  let size = 32;
-  for (const fields of state.registers.values())
-    for (const [field, { value }] of fields)
-      size += 64 + field.length + (typeof value === 'string' || Buffer.isBuffer(value) ? value.length : 8);
-  return size;
-}
-
-function plainForm(s: KeyState): 'P' | 'X' | 'D' | undefined {
-  if (s.registers.size === 0)
-    return s.type === 0 && s.expiryV === NONE && s.reach === NONE && s.clear !== NONE ? 'D' : undefined;
-  if (s.registers.size > 1 || !isPlain(s)) return undefined;
-  return isPlainTtl(s) ? 'X' : 'P';
-}
-
-function plainArgs(tag: string, { key, state }: Item): Arg[] {
-  assert(state !== undefined, 'a plain delta has a state');
-  const form = plainForm(state) ?? 'D';
-  const head = [form, tag, key, versionText(state.clear)];
-  if (form === 'D') return head;
-  const value = registerOf(state, TYPE_STRING, STRING_FIELD)?.value as Buffer;
-  return form === 'X' ? [...head, String(state.expiryAt), value] : [...head, value];
 }

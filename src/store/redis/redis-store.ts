@@ -12,36 +12,33 @@ import type { KeyState } from '../../crdt/index.ts';
 import type { Executor } from '../executor.ts';
 import type { ComparedKey, Comparison, MergeResult, Page, Store, StoreStats } from '../store.ts';
 import { type AllNodes, openAllNodes } from './all-nodes.ts';
-import { compareSlots } from './comparing.ts';
 import { discardAll } from './discarding.ts';
 import { openExecutor } from './executor.ts';
-import { slotsOf } from './key-scan.ts';
-import { readKeys, stateOfHeld } from './held-key.ts';
+import { Hearers } from './hearers.ts';
 import { planFree } from './merge-plan.ts';
 import { Merging } from './merging.ts';
 import { type Meta, openMeta } from './meta.ts';
 import { RedisNotes } from './notes.ts';
 import { RedisOutbox } from './outbox.ts';
-import { pageOf, statesOf } from './paging.ts';
+import { Origins } from './origins.ts';
 import { PartialExpiry } from './partial-expiry.ts';
+import { Refused } from './refused.ts';
 import { RedisBus } from './redis-bus.ts';
 import type { RedisStoreOptions } from './redis-store-options.ts';
 import { openRouter, type Router } from './router.ts';
 import { assembleWrite, loadScripts, type Script } from './scripts.ts';
 import { Sizes } from './sizes.ts';
-import { usedSlotGroups, walkSlots } from './slot-walk.ts';
 import { RedisStaging } from './staging.ts';
 import { storeScripts, type StoreScripts } from './store-scripts.ts';
 import { openTopology, type Topology, type TopologyChange } from './topology/index.ts';
 import { ForeignWrites } from './foreign-writes.ts';
 import { adoptKey, type Verified, verifyStore } from './verify.ts';
 import { Walker } from './walker.ts';
+import { WholeKeys } from './whole-keys.ts';
 
 const HORIZON_MS = 24 * 3_600_000;
 /** Message among gateways: one has discarded the data. */
 const DISCARDED = 'discarded';
-/** So few slots of a cluster are asked one by one, without looking which of them hold something. */
-const FEW_SLOTS = 512;
 
 export type { RedisStoreOptions } from './redis-store-options.ts';
 
@@ -61,12 +58,15 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
       onReady: (setup) => loadScripts((args) => setup.call(args), all),
     }));
   const router = openRouter(topology, { clock });
+  let store: RedisStore | undefined;
   try {
     const meta = await openMeta(router, options);
-    const store = new RedisStore(options, { topology, router, scripts, write, meta });
+    store = new RedisStore(options, { topology, router, scripts, write, meta });
+    await store.lookAtLimits();
     if (meta.discarding !== '') await store.discard();
     return store;
   } catch (error) {
+    await store?.close();
     await router.close();
     await topology.close();
     throw error;
@@ -93,32 +93,32 @@ export class RedisStore implements Store {
   readonly outbox: RedisOutbox;
   readonly notes: RedisNotes;
   readonly staging: RedisStaging;
+  readonly refused: Refused;
   stableBeforeMs = 0;
   onOrigin: (() => void) | undefined;
   readonly bus: RedisBus;
   readonly walker: Walker | undefined;
   /** The node that is asked first has another origin, or nodes came or went. */
   onTopology: ((change: TopologyChange) => void) | undefined;
-  readonly #parts: Parts;
+  readonly scripts: StoreScripts;
   readonly #logger: Logger;
   readonly #merging: Merging;
   readonly #partial: PartialExpiry;
-  /** Who hears of changed keys, and whether it wants to at the moment. */
-  readonly #hearers = new Map<(keys: readonly Latin1[]) => void, () => boolean>();
+  readonly #hearers = new Hearers();
   readonly #sizes: Sizes;
   readonly #random: Random;
   readonly #foreignWrites: 'report' | 'adopt';
   readonly #foreign: ForeignWrites | undefined;
-  readonly #givenOrigin: number | undefined;
-  #lastOrigin = 1;
-  /** The present ones, as text. */
-  #origins: string;
+  readonly #origins: Origins;
+  readonly #keys: WholeKeys;
 
   constructor(options: RedisStoreOptions, parts: Parts) {
     const { clock, random, logger } = options;
     const { router, topology, scripts } = parts;
-    this.#parts = parts;
-    this.#givenOrigin = options.origin;
+    this.scripts = scripts;
+    this.#origins = new Origins(topology, options.origin);
+    const origin = (slot: number): number => this.#origins.of(slot);
+    this.#keys = new WholeKeys({ access: router, scripts, origin }, topology);
     this.#foreignWrites = options.foreignWrites ?? 'report';
     this.#logger = logger;
     this.name = options.url.mode === 'standalone' ? 'redis' : `redis+${options.url.mode}`;
@@ -130,17 +130,19 @@ export class RedisStore implements Store {
     this.allNodes = openAllNodes({ router, topology, clock, random });
     this.#partial = new PartialExpiry(clock, (key) => void this.#freeNow(key));
     const partial = (key: Latin1, atMs: number): void => this.#partial.note(key, atMs);
-    const changed = (keys: readonly Latin1[]): void => this.#tell(keys);
-    this.#merging = new Merging(router, scripts, { changed, partial, triesOutside: options.triesOutside });
+    const changed = (keys: readonly Latin1[]): void => this.#hearers.tell(keys);
+    this.refused = new Refused(router, logger);
+    const { triesOutside } = options;
+    this.#merging = new Merging(router, scripts, { changed, partial, triesOutside, refused: this.refused });
     this.outbox = new RedisOutbox({
       access: router,
       scripts,
       clock,
       logger,
       written: changed,
-      isHeard: () => this.#isHeard(),
+      isHeard: () => this.#hearers.isHeard,
       partial,
-      origin: (slot) => this.#originOf(slot),
+      origin,
       isKeeping: options.marks,
     });
     this.bus = new RedisBus({ access: router, topology, random, logger });
@@ -149,7 +151,7 @@ export class RedisStore implements Store {
     this.executor = openExecutor({
       upstream: router,
       script: parts.write,
-      origin: (slot) => this.#originOf(slot),
+      origin,
       marks: options.marks,
       noted: this.outbox,
       adopt: options.foreignWrites === 'adopt',
@@ -158,7 +160,6 @@ export class RedisStore implements Store {
     router.onChange = (change) => this.#changedTopology(change);
     this.#foreign = this.#openForeign(options);
     this.walker = this.#openWalker(options, partial);
-    this.#origins = this.#presentOrigins();
     this.#sizes = new Sizes({
       router,
       allNodes: this.allNodes,
@@ -166,9 +167,12 @@ export class RedisStore implements Store {
       random,
       site: options.site,
       meta: parts.meta,
-      slots: () => this.#slotOfEachNode(),
+      slots: () => this.#keys.slotOfEachNode(),
       tombstones: () => this.walker?.tombstones,
       gone: (how) => this.#gone(how),
+      bulkLimit: (bytes) => {
+        this.refused.bulkBytesMax = bytes;
+      },
     });
     this.bus.on(DISCARDED, () => void this.#sizes.look().catch(() => {}));
   }
@@ -182,7 +186,7 @@ export class RedisStore implements Store {
       clock,
       logger,
       found: async (keys) => {
-        this.#tell(keys);
+        this.#hearers.tell(keys);
         for (const key of keys) {
           logger.warn({ key: JSON.stringify(key) }, "written behind mqkv's back");
           if (foreignWrites === 'adopt') await adoptKey(executor, key);
@@ -202,28 +206,19 @@ export class RedisStore implements Store {
       stableBeforeMs: () => this.stableBeforeMs,
       partial,
       access: this.router,
-      scripts: this.#parts.scripts,
+      scripts: this.scripts,
       merging: this.#merging,
       outbox: options.marks ? this.outbox : undefined,
-      origin: (slot) => this.#originOf(slot),
+      origin: (slot) => this.#origins.of(slot),
     });
   }
 
   get origin(): number {
-    if (this.#givenOrigin !== undefined) return this.#givenOrigin;
-    const known = this.topology.nodes.find((node) => node.origin !== 0)?.origin;
-    if (known !== undefined) this.#lastOrigin = known;
-    return this.#lastOrigin;
+    return this.#origins.first;
   }
 
   isOwn(origin: number): boolean {
-    if (this.#givenOrigin !== undefined) return origin === this.#givenOrigin;
-    return this.topology.nodes.some((node) => node.origin === origin);
-  }
-
-  #originOf(slot: number): number {
-    const origin = this.#givenOrigin ?? this.topology.nodeOf(slot)?.origin ?? 0;
-    return origin === 0 ? this.origin : origin;
+    return this.#origins.isOwn(origin);
   }
 
   #changedTopology(change: TopologyChange): void {
@@ -232,16 +227,7 @@ export class RedisStore implements Store {
       this.#foreign?.listen();
     }
     this.onTopology?.(change);
-    const origins = this.#presentOrigins();
-    if (origins === '' || origins === this.#origins) return;
-    this.#origins = origins;
-    this.onOrigin?.();
-  }
-
-  /** '' while none is known. */
-  #presentOrigins(): string {
-    const known = this.topology.nodes.map(({ origin }) => origin).filter((origin) => origin !== 0);
-    return known.sort((a, b) => a - b).join();
+    if (this.#origins.haveChanged()) this.onOrigin?.();
   }
 
   /** The data has gone: what was acknowledged and lies here is still sent. Or another gateway has discarded it: then nothing is. */
@@ -266,24 +252,20 @@ export class RedisStore implements Store {
   }
 
   page(cursor: string, maxBytes: number): Promise<Page> {
-    return pageOf({ ...this.#scanAround(), origin: (slot) => this.#originOf(slot) }, cursor, maxBytes);
+    return this.#keys.page(cursor, maxBytes);
   }
 
   states(keys: readonly Latin1[], maxBytes: number): Promise<{ deltas: Buffer; count: number }> {
-    return statesOf(this.#scanAround(), keys, maxBytes);
+    return this.#keys.states(keys, maxBytes);
   }
 
-  async compare({ atMs, slots }: Comparison, visit: (key: ComparedKey) => void): Promise<void> {
-    await compareSlots(this.#scanAround(), { slots: await this.#heldSlots(slots), atMs }, visit);
+  compare(comparison: Comparison, visit: (key: ComparedKey) => void): Promise<void> {
+    return this.#keys.compare(comparison, visit);
   }
 
-  /** Every key's whole state, for tests and tools: page by page. */
-  async *snapshot(maxBytes: number): AsyncGenerator<Buffer, void> {
-    for (let cursor: string | undefined = ''; cursor !== undefined; ) {
-      const { deltas, next }: Page = await this.page(cursor, maxBytes);
-      if (deltas.length > 0) yield deltas;
-      cursor = next;
-    }
+  /** Every key's whole state, page by page. For tests and tools. */
+  snapshot(maxBytes: number): AsyncGenerator<Buffer, void> {
+    return this.#keys.snapshot(maxBytes);
   }
 
   /** The node's origin is what it is: it follows its history. */
@@ -295,8 +277,8 @@ export class RedisStore implements Store {
     const epoch = randomHex(this.#random, 8);
     await discardAll({
       access,
-      script: this.#parts.scripts.discard,
-      slots: this.#slotOfEachNode(),
+      script: this.scripts.discard,
+      slots: this.#keys.slotOfEachNode(),
       isSameNode: (slot, other) => topology.nodeOf(slot) === topology.nodeOf(other),
       epoch,
     });
@@ -304,6 +286,11 @@ export class RedisStore implements Store {
     this.#sizes.began(epoch);
     this.bus.send(DISCARDED, Buffer.alloc(0));
     this.onOrigin?.();
+  }
+
+  /** Reads what the Redis takes; done by itself once a minute too. */
+  lookAtLimits(): Promise<void> {
+    return this.#sizes.lookAtLimits();
   }
 
   stats(): StoreStats {
@@ -315,33 +302,31 @@ export class RedisStore implements Store {
    * Result: stops it.
    */
   onChanged(hear: (keys: readonly Latin1[]) => void, wants: () => boolean = () => true): () => void {
-    this.#hearers.set(hear, wants);
-    return () => this.#hearers.delete(hear);
+    return this.#hearers.add(hear, wants);
   }
 
   /** A key's state; undefined: nothing is held. Owns: the caller. */
-  async stateOf(key: Latin1): Promise<KeyState | undefined> {
-    const [found] = await this.#statesOf([key]);
-    return found?.state;
+  stateOf(key: Latin1): Promise<KeyState | undefined> {
+    return this.#keys.stateOf(key);
   }
 
   /** Every key with a header, also those that show nothing. For tests and tools. */
   async allKeys(): Promise<Latin1[]> {
     const all = new Set<Latin1>();
-    for await (const keys of this.#keys()) for (const key of keys) all.add(key);
+    for await (const keys of this.#keys.names()) for (const key of keys) all.add(key);
     return [...all];
   }
 
   /** Frees what has expired of all keys, by Redis' clock. For tests: the walker does it. */
   async freeExpired(): Promise<void> {
-    for await (const keys of this.#keys()) await this.#merging.alter(keys, planFree);
+    for await (const keys of this.#keys.names()) await this.#merging.alter(keys, planFree);
   }
 
   /** MQKV.VERIFY: looks at every key for what was written behind mqkv's back; reports or adopts it. Errors: those of the access. */
   verify(): Promise<Verified> {
     const { router: access, executor, allNodes } = this;
     const mode = this.#foreignWrites;
-    const read = this.#parts.scripts.read;
+    const read = this.scripts.read;
     return verifyStore({
       access,
       read,
@@ -349,25 +334,9 @@ export class RedisStore implements Store {
       allNodes,
       logger: this.#logger,
       mode,
-      keys: () => this.#keys(),
+      keys: () => this.#keys.names(),
+      refused: this.refused,
     });
-  }
-
-  async #statesOf(keys: readonly Latin1[]): Promise<{ readonly key: Latin1; readonly state: KeyState }[]> {
-    const asked = keys.map((key) => ({ key, names: 'all' as const }));
-    if (asked.length === 0) return [];
-    const { keys: held } = await readKeys(this.router, this.#parts.scripts.read, asked);
-    return held
-      .filter(({ header }) => header !== undefined)
-      .map((one) => ({ key: one.key, state: stateOfHeld(one) }));
-  }
-
-  /** Names of all keys with a header, each page of one slot on a cluster. */
-  async *#keys(): AsyncGenerator<Latin1[], void> {
-    const what = { youngerMs: 0, beforeMs: 0, tidy: 'all' } as const;
-    for (const slots of await usedSlotGroups(this.router, this.#slotOfEachNode()))
-      for await (const page of walkSlots(this.router, this.#parts.scripts.walk, { slots, what }))
-        yield page.map(({ key }) => key);
   }
 
   async #freeNow(key: Latin1): Promise<void> {
@@ -376,37 +345,6 @@ export class RedisStore implements Store {
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'a part expired later: the walker frees it');
     }
-  }
-
-  #tell(keys: readonly Latin1[]): void {
-    for (const hear of this.#hearers.keys()) hear(keys);
-  }
-
-  #isHeard(): boolean {
-    for (const wants of this.#hearers.values()) if (wants()) return true;
-    return false;
-  }
-
-  #scanAround(): { readonly access: Router; readonly scripts: StoreScripts } {
-    return { access: this.router, scripts: this.#parts.scripts };
-  }
-
-  /** Of the wanted slots; on a cluster, where each costs a call, only those that hold something. */
-  async #heldSlots(wanted: Uint8Array | undefined): Promise<readonly number[]> {
-    const slots = slotsOf(wanted);
-    if (!this.router.isCluster || slots.length < FEW_SLOTS) return slots;
-    const groups = await usedSlotGroups(this.router, this.#slotOfEachNode());
-    return groups.flat().filter((slot) => wanted === undefined || wanted[slot] !== 0);
-  }
-
-  #slotOfEachNode(): readonly number[] {
-    if (!this.router.isCluster) return [0];
-    const found = new Map<unknown, number>();
-    for (let slot = 0; slot < 16_384 && found.size < this.topology.nodes.length; slot += 16) {
-      const node = this.topology.nodeOf(slot);
-      if (node !== undefined && !found.has(node)) found.set(node, slot);
-    }
-    return [...found.values()];
   }
 
   async close(): Promise<void> {

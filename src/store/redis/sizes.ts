@@ -1,5 +1,5 @@
 // What is asked once a second: how large the store is, and whether the data is still the one that was opened.
-import { type Clock, MqkvError, type Random } from '../../base/index.ts';
+import { type Clock, MqkvError, type Random, VALUE_BYTES_MAX } from '../../base/index.ts';
 import type { StoreStats } from '../store.ts';
 import type { AllNodes } from './all-nodes.ts';
 import { textOf } from './held-key.ts';
@@ -8,6 +8,9 @@ import type { Router } from './router.ts';
 
 /** Units: ms. */
 const SIZES_MS = 1_000;
+/** Limits are read once in so many of these. */
+const LIMITS_EVERY = 60;
+const BULK_LIMIT = 'proto-max-bulk-len';
 
 export interface SizesOptions {
   readonly router: Router;
@@ -23,6 +26,8 @@ export interface SizesOptions {
   readonly tombstones: () => number | undefined;
   /** The data has gone, or was discarded by another gateway. */
   readonly gone: (how: 'lost' | 'discarded') => void;
+  /** The longest argument that all masters take. Units: bytes. */
+  readonly bulkLimit: (bytes: number) => void;
 }
 
 /** One gateway's looks. */
@@ -33,6 +38,7 @@ export class Sizes {
   #epoch: string;
   #isMeasuring = false;
   #round = 0;
+  #measured = 0;
   #stats: StoreStats = { keys: 0, tombstones: 0, memoryBytes: 0 };
 
   constructor(options: SizesOptions) {
@@ -58,6 +64,17 @@ export class Sizes {
     await this.#lookAtMeta();
   }
 
+  /** Reads what the masters take; what one does not tell is as Redis has it by default. */
+  async lookAtLimits(): Promise<void> {
+    const { router, slots, bulkLimit } = this.#options;
+    const limits = slots().map(async (slot) => {
+      const reply = await router.call(slot, ['CONFIG', 'GET', BULK_LIMIT], { isRead: true });
+      const told = reply.kind === 'array' ? Number(textOf(reply.items[1])) : 0;
+      return told > 0 ? told : VALUE_BYTES_MAX;
+    });
+    bulkLimit(Math.min(...(await Promise.all(limits))));
+  }
+
   close(): void {
     this.#timer.cancel();
   }
@@ -68,6 +85,7 @@ export class Sizes {
     this.#isMeasuring = true;
     const round = this.#round;
     try {
+      if (++this.#measured % LIMITS_EVERY === 0) await this.lookAtLimits();
       const known = Number((await this.#lookAtMeta()).tombstones);
       const keys = await this.#options.allNodes.size();
       const memoryBytes = await this.#memory();

@@ -8,7 +8,7 @@ import { openTestAccess, runUnit, type TestAccess, urlOf } from './testing.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 const { skip } = requireBroker('redis-server');
-const NONE = { unrecorded: 0, missing: 0, type: 0, fields: 0, value: 0, ttl: 0, adopted: 0 };
+const NONE = { unrecorded: 0, missing: 0, type: 0, fields: 0, value: 0, ttl: 0, adopted: 0, refused: 0 };
 
 describe.skipIf(skip)(`verifying a Redis store${skip ? ` (${skip})` : ''}`, () => {
   let redis: Broker;

@@ -27,6 +27,7 @@ import { type Executor, openLane } from '../executor.ts';
 import type { Access } from './access.ts';
 import type { AllNodes } from './all-nodes.ts';
 import { type HeldKey, readKeys } from './held-key.ts';
+import type { Refused } from './refused.ts';
 import type { Script } from './scripts.ts';
 import { slotOf } from './slots.ts';
 import { readState } from './state-text.ts';
@@ -51,17 +52,22 @@ export interface VerifyOptions {
   readonly mode: 'report' | 'adopt';
   /** Every key with a header, in pages. */
   readonly keys: () => AsyncIterable<readonly Latin1[]>;
+  /** What this Redis could not take of other sites. */
+  readonly refused?: Refused | undefined;
 }
 
-/** Counts by finding; `keys` were looked at, `adopted` recorded as local writes. */
-export type Verified = Readonly<Record<Finding | 'keys' | 'adopted', number>>;
+/** Counts by finding; `keys` were looked at, `adopted` recorded as local writes, `refused` could not be taken of other sites. */
+export type Verified = Readonly<Record<Finding | 'keys' | 'adopted' | 'refused', number>>;
 
 /** Looks at every key. Errors: those of the access. */
 export async function verifyStore(options: VerifyOptions): Promise<Verified> {
   const run = new Verification(options);
   for await (const page of options.keys()) await run.look(page);
   await options.allNodes.each((page) => run.look(page.map(latin1Of)));
-  return run.counts;
+  const refused = (await options.refused?.remaining(options.read)) ?? [];
+  for (const key of refused.slice(0, LOGGED_MAX))
+    options.logger.warn({ key: JSON.stringify(key) }, 'this Redis could not take a value of another site');
+  return { ...run.counts, refused: refused.length };
 }
 
 class Verification {

@@ -6,7 +6,7 @@
 --     headers and registers: old must lie there ('' none), new takes its place ('' none); length of the register hash, or '-';
 --     until: ms from which on the decision is no longer right, 0 none; ttl: ms of the native expiry, 0 none;
 --     commands: what makes the native value follow
--- Result: { 1, index of each plain item that changed something* } or { 0, index of each item that must be decided (anew)* }.
+-- Result: { 1, index of each plain item that changed something, -1 - index of each whose module is missing* } or { 0, index of each item that must be decided (anew)* }.
 --         Indexes count from 0. A 0 has changed nothing.
 
 local NEED, SKIP, TAKE = 'need', 'skip', 'take'
@@ -107,7 +107,12 @@ local function take_general(item)
     local last = at + argc
     if ARGV[at + 1] == 'XSETID' and not redis.REDIS_VERSION_NUM then last = at + 3 end -- Redis 6.2 knows no counts
     -- A module's value is not shown where its module is not loaded.
-    if ARGV[at + 1] == 'RESTORE' then try(unpack(ARGV, at + 1, last)) else call(unpack(ARGV, at + 1, last)) end
+    if ARGV[at + 1] == 'RESTORE' then
+      local reply = try(unpack(ARGV, at + 1, last))
+      item.lacks = type(reply) == 'table' and reply.err ~= nil
+    else
+      call(unpack(ARGV, at + 1, last))
+    end
     at = at + argc + 1
   end
   local ttl = tonumber(ARGV[i + 7])
@@ -126,7 +131,9 @@ end
 if #needs > 1 then return needs end
 local changed = { 1 }
 for index, item in ipairs(items) do
-  if item.form == 'G' then take_general(item)
+  if item.form == 'G' then
+    take_general(item)
+    if item.lacks then changed[#changed + 1] = -index end
   elseif item.verdict == TAKE then
     take_plain(item)
     changed[#changed + 1] = index - 1
