@@ -33,6 +33,11 @@ const ROUTES: readonly Route[] = [
   { path: '/readyz', doc: '200 when it should get traffic; ?maxLagMs=N', query: ['maxLagMs'], handle: ready },
   { path: '/api/v1/consumer_stats', doc: "this site's channel at every broker", handle: consumers },
   { path: '/api/v1/stats', doc: 'numbers of store, clients and replication', handle: stats },
+  {
+    path: '/api/v1/sites',
+    doc: 'the sites, their states, and how far each is behind each other',
+    handle: sites,
+  },
   { path: '/metrics', doc: "Prometheus' text form", handle: metrics },
   {
     path: '/debug/pprof/profile',
@@ -106,6 +111,10 @@ function stats(context: Context, { hooks }: AppOptions): Response {
     numbers: hooks.numbers(),
     brokers: hooks.brokers(),
   });
+}
+
+function sites(context: Context, { hooks }: AppOptions): Response {
+  return context.json(hooks.sites());
 }
 
 async function metrics(context: Context, { registry }: AppOptions): Promise<Response> {

@@ -15,6 +15,8 @@ export function fakeHooks(given: Partial<AdminHooks> = {}): AdminHooks {
     channels: async () => [],
     numbers: () => ({}),
     brokers: () => [],
+    sites: () => ({}),
+    others: () => [],
     facts: () => ({}),
     ...given,
   };

@@ -66,6 +66,14 @@ export interface SiteNumbers {
   readonly fragmentsDroppedTotal?: number;
   readonly gapsTotal?: number;
   readonly gapsLostTotal?: number;
+  readonly doubledTotal?: number;
+  readonly oldTotal?: number;
+  readonly resentTotal?: number;
+  readonly remarkedTotal?: number;
+  readonly unsendableTotal?: number;
+  readonly streams?: number;
+  /** Units: s. How long ago everything was applied everywhere; null: unknown. */
+  readonly stableAgeSeconds?: number | null;
   readonly mergeConflictsTotal?: number;
   /** Units: ms; null: unknown. */
   readonly lagMs?: number | null;
@@ -85,6 +93,17 @@ export interface SiteNumbers {
   readonly walkerForgottenTotal?: number;
 }
 
+/** Another site, for labelled metrics. */
+export interface OtherSite {
+  readonly site: string;
+  /** Units: ms. How far this site is behind it; null: unknown. */
+  readonly lagMs: number | null;
+  /** Its messages in the queue that are not applied here. */
+  readonly lagEnvelopes: number;
+  /** Units: ms that its clock is ahead; null: unknown. */
+  readonly skewMs: number | null;
+}
+
 /** The site as the admin HTTP sees it. None of these may throw or take longer than a few seconds. */
 export interface AdminHooks {
   readonly site: string;
@@ -97,6 +116,10 @@ export interface AdminHooks {
   numbers(): SiteNumbers;
   /** For `/metrics`: the brokers as seen from this process. */
   brokers(): readonly BrokerView[];
+  /** `/api/v1/sites`: every site known and how far each is behind each other; must be JSON. */
+  sites(): unknown;
+  /** The other sites. */
+  others(): readonly OtherSite[];
   /** Further facts for `/api/v1/stats`; must be JSON. */
   facts(): Readonly<Record<string, unknown>>;
 }

@@ -6,5 +6,6 @@ export type {
   BrokerView,
   ChannelNumbers,
   Readiness,
+  OtherSite,
   SiteNumbers,
 } from './hooks.ts';

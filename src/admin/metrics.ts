@@ -1,6 +1,6 @@
 // /metrics: the site's plain counters in Prometheus' text form. Nothing is counted here: collect() reads the fields.
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
-import type { AdminHooks, SiteNumbers } from './hooks.ts';
+import type { AdminHooks, OtherSite, SiteNumbers } from './hooks.ts';
 
 interface Row {
   readonly name: string;
@@ -104,6 +104,33 @@ export const METRICS: readonly Row[] = [
     field: 'walkerForgottenTotal',
     help: 'Tombstones that the walker forgot.',
   },
+  {
+    name: 'mqkv_envelopes_doubled_total',
+    field: 'doubledTotal',
+    help: 'Envelopes dropped because they were applied before.',
+  },
+  {
+    name: 'mqkv_envelopes_old_total',
+    field: 'oldTotal',
+    help: 'Envelopes dropped because they were older than half the horizon.',
+  },
+  { name: 'mqkv_resent_total', field: 'resentTotal', help: 'Envelopes sent again that a site missed.' },
+  {
+    name: 'mqkv_remarked_total',
+    field: 'remarkedTotal',
+    help: 'Envelopes that a site missed and whose keys were marked again.',
+  },
+  {
+    name: 'mqkv_unsendable_total',
+    field: 'unsendableTotal',
+    help: 'Envelopes that a site missed and that are left to a comparison.',
+  },
+  { name: 'mqkv_streams', field: 'streams', help: 'Sending processes of other sites that are remembered.' },
+  {
+    name: 'mqkv_stable_age_seconds',
+    field: 'stableAgeSeconds',
+    help: 'Age of the newest moment whose writes are known to be applied at every site.',
+  },
   { name: 'mqkv_sites', field: 'sites', help: 'Sites heard of, this one included.' },
 ];
 
@@ -114,6 +141,7 @@ export function openRegistry(hooks: AdminHooks): Registry {
   collectDefaultMetrics({ register: registry });
   for (const row of METRICS) addRow(registry, hooks, row);
   addBrokers(registry, hooks);
+  for (const row of OTHERS) addOthers(registry, hooks, row);
   const build = new Gauge({
     name: 'mqkv_build_info',
     help: 'Always 1.',
@@ -157,6 +185,47 @@ function addBrokers(registry: Registry, hooks: AdminHooks): void {
     collect() {
       this.reset();
       for (const broker of hooks.brokers()) this.set({ broker: broker.address }, broker.connected ? 1 : 0);
+    },
+  });
+}
+
+interface OtherRow {
+  readonly name: string;
+  readonly help: string;
+  readonly read: (other: OtherSite) => number | null;
+}
+
+/** What is told of each other site, in a label. */
+const OTHERS: readonly OtherRow[] = [
+  {
+    name: 'mqkv_site_lag_seconds',
+    help: 'How far this site is behind another.',
+    read: ({ lagMs }) => (lagMs === null ? null : lagMs / 1000),
+  },
+  {
+    name: 'mqkv_site_lag_envelopes',
+    help: 'Envelopes of another site that are not applied here.',
+    read: ({ lagEnvelopes }) => lagEnvelopes,
+  },
+  {
+    name: 'mqkv_site_skew_seconds',
+    help: "How far another site's clock is ahead of this one's.",
+    read: ({ skewMs }) => (skewMs === null ? null : skewMs / 1000),
+  },
+];
+
+function addOthers(registry: Registry, hooks: AdminHooks, { name, help, read }: OtherRow): void {
+  new Gauge({
+    name,
+    help,
+    labelNames: ['other'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const other of hooks.others()) {
+        const value = read(other);
+        if (value !== null) this.set({ other: other.site }, value);
+      }
     },
   });
 }

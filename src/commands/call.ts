@@ -31,6 +31,8 @@ export class Call {
   /** Absent where commands run without a connection (golden cases). */
   readonly session: Session | undefined;
   readonly shared: Shared | undefined;
+  /** Inside EXEC: it cannot wait. */
+  readonly isInside: boolean;
   /** true once an error has been written. */
   failed = false;
   readonly #batch: CommandBatch | undefined;
@@ -44,6 +46,7 @@ export class Call {
     this.reply = source.reply;
     this.session = source.session;
     this.shared = source.shared;
+    this.isInside = source.isInside ?? false;
     this.#batch = source.batch;
     this.#index = source.index ?? 0;
     this.#texts = source.args === undefined ? [] : source.args;
@@ -117,6 +120,7 @@ export interface CallSource {
   readonly reply: ReplyWriter;
   readonly session?: Session | undefined;
   readonly shared?: Shared | undefined;
+  readonly isInside?: boolean;
   readonly batch?: CommandBatch;
   readonly index?: number;
   readonly args?: Latin1[];

@@ -151,6 +151,7 @@ function reset(c: Call): void {
   shared.monitors.delete(session);
   session.isMonitor = false;
   session.replies = 'on';
+  session.ack = 'local';
   session.authenticated = shared.options.password === undefined;
   session.connection.authenticated = session.authenticated;
   session.connection.name = '';

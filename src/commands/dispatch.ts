@@ -13,6 +13,7 @@ import { infoCommands } from './info.ts';
 import { allKeys, keyCommands } from './keys.ts';
 import { objectCommands } from './object.ts';
 import { pubsubCommands } from './pubsub.ts';
+import { replicationCommands } from './replication.ts';
 import { trace } from './redis/trace.ts';
 import { scanCommands } from './scan.ts';
 import { serverCommands } from './server-commands.ts';
@@ -54,6 +55,7 @@ const handlers = new Map<string, CommandHandler>(
     ...configCommands,
     ...infoCommands,
     ...serverCommands,
+    ...replicationCommands,
     'mqkv.trace': trace,
     'mqkv.verify': (c: Call) => c.fail('ERR MQKV.VERIFY needs a Redis store'),
   }),

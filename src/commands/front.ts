@@ -2,10 +2,11 @@
 import { messageOf } from '../base/index.ts';
 import { type CommandBatch, ReplyWriter } from '../resp/index.ts';
 import type { Connection } from '../server/index.ts';
-import { Call, type CallContext } from './call.ts';
+import { Call, type CallContext, type CallSource } from './call.ts';
 import type { Checked } from './dispatch.ts';
 import { feedMonitors } from './monitor.ts';
 import { endQueue, type Session, settle } from './session.ts';
+import { ACK_MS, UNCERTAIN } from './replication.ts';
 import type { Shared } from './shared.ts';
 import type { Arguments, CommandSpec } from './spec.ts';
 import { enqueue, isQueued } from './transactions.ts';
@@ -139,7 +140,21 @@ export class Front {
       return this.#reject(session, reply, refused);
     }
     const source = { ctx: this.#ctx, spec, reply, session, shared: this.#shared, batch, index };
+    if (session.ack === 'queue' && writes(spec) && !isQueued(session, spec))
+      return this.#held(session, source);
     return this.#execute(session, new Call(source));
+  }
+
+  /** MQKV.ACK queue: the reply waits for the queue. */
+  async #held(session: Session, source: CallSource): Promise<void> {
+    const reply = new ReplyWriter();
+    reply.protocol = source.reply.protocol;
+    const call = new Call({ ...source, reply });
+    await this.#execute(session, call);
+    const face = this.#shared.options.replication?.();
+    const isAccepted = call.failed || face === undefined || (await face.accepted(ACK_MS));
+    if (isAccepted) for (const bytes of reply.take()) source.reply.raw(bytes);
+    else source.reply.error(UNCERTAIN);
   }
 
   #refuseHttp({ connection }: Session): void {
@@ -208,4 +223,11 @@ export class Front {
       client: name,
     });
   }
+}
+
+/** Commands that may write besides those that say so. */
+const WRITERS: ReadonlySet<string> = new Set(['exec', 'eval', 'evalsha']);
+
+function writes({ isWrite, name }: CommandSpec): boolean {
+  return isWrite || WRITERS.has(name);
 }

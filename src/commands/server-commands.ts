@@ -21,11 +21,15 @@ function wait(c: Call): void | Promise<void> {
   if (timeoutMs === undefined) return c.fail('ERR timeout is not an integer or out of range');
   if (timeoutMs < 0) return c.fail('ERR timeout is negative');
   const hook = c.shared?.options.wait;
-  if (hook === undefined || c.session === undefined || c.session.queue !== undefined)
-    return c.reply.integer(0);
-  const reached = hook(c.session.connection, sites, timeoutMs);
+  if (hook === undefined || c.session === undefined) return c.reply.integer(0);
+  const { connection } = c.session;
+  const reached = hook(connection, sites, c.isInside ? undefined : timeoutMs);
   if (typeof reached === 'number') return c.reply.integer(reached);
-  return reached.then((count) => c.reply.integer(count));
+  connection.isWaitOptional = true;
+  return reached.then((count) => {
+    connection.isWaitOptional = false;
+    c.reply.integer(count);
+  });
 }
 
 function slowlog(c: Call): void {

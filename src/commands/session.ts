@@ -25,12 +25,14 @@ export interface Session {
   /** CLIENT TRACKING is on: what it reads is remembered. */
   isTracking: boolean;
   replies: 'on' | 'off' | 'skip';
+  /** When its writes are answered: at once, or when the queue has them (MQKV.ACK). */
+  ack: 'local' | 'queue';
   noEvict: boolean;
   libraryName: string;
   libraryVersion: string;
   /** Units: Unix ms. */
   lastCommandAtMs: number;
-  /** false: something special (MULTI, subscriptions, MONITOR, TRACKING, CLIENT REPLY, no AUTH yet): not the hot path. */
+  /** false: something special (MULTI, subscriptions, MONITOR, TRACKING, CLIENT REPLY, MQKV.ACK, no AUTH yet): not the hot path. */
   isPlain: boolean;
 }
 
@@ -46,6 +48,7 @@ export function newSession(connection: Connection, authenticated: boolean): Sess
     isMonitor: false,
     isTracking: false,
     replies: 'on',
+    ack: 'local',
     noEvict: false,
     libraryName: '',
     libraryVersion: '',
@@ -60,6 +63,7 @@ export function settle(session: Session, isSubscribed: boolean): void {
     session.authenticated &&
     session.queue === undefined &&
     session.replies === 'on' &&
+    session.ack === 'local' &&
     !session.isMonitor &&
     !session.isTracking &&
     !isSubscribed;

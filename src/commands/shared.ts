@@ -13,6 +13,23 @@ export interface InfoSection {
   readonly fields: readonly (readonly [string, string | number])[];
 }
 
+/** What a fact may be. */
+export type Fact = string | number | boolean | null | readonly number[] | Readonly<Record<string, number>>;
+
+/** Facts by name, in this order. */
+export type Facts = Readonly<Record<string, Fact>>;
+
+/** Replication as clients may ask of it. */
+export interface ReplicationFace {
+  /** Resolves with whether the queue has accepted everything written so far, at latest after `timeoutMs`. */
+  accepted(timeoutMs: number): Promise<boolean>;
+  freeze(what: 'in' | 'out' | 'off'): void;
+  /** The sites known, this one first. */
+  sites(): readonly Facts[];
+  /** Each pair of sites. */
+  lags(): readonly Facts[];
+}
+
 /** What a gateway is made of. */
 export interface GatewayOptions {
   readonly keyspace: Keyspace;
@@ -30,8 +47,13 @@ export interface GatewayOptions {
   publish?(channel: Latin1, message: Buffer): void;
   /** MQKV.PEER: the arguments after the name; the callee takes the connection over. Absent: refused. */
   peer?(connection: Connection, args: readonly Buffer[]): void;
-  /** WAIT: how many other sites have applied this connection's writes. Absent: 0 at once. */
-  wait?(connection: Connection, sites: number, timeoutMs: number): number | Promise<number>;
+  /**
+   * WAIT: how many other sites have applied this connection's writes, when these are `sites` or after `timeoutMs` (0: no limit);
+   * undefined: as it is now. Absent: 0 at once.
+   */
+  wait?(connection: Connection, sites: number, timeoutMs: number | undefined): number | Promise<number>;
+  /** What lies between this site and the others. Absent: a site alone. */
+  replication?(): ReplicationFace | undefined;
   /** SHUTDOWN: begins to stop the process. Absent: refused. */
   shutdown?(): void;
   /** The error that data commands get now (`LOADING …`, `DUPSITE …`); undefined: none. */

@@ -88,7 +88,8 @@ function exec(c: Call, session: Session, now: number): Promise<void> | undefined
     return undefined;
   }
   const calls = queue.map(
-    ({ spec, args }) => new Call({ ctx: c.ctx, spec, reply: c.reply, args, session, shared: c.shared }),
+    ({ spec, args }) =>
+      new Call({ ctx: c.ctx, spec, reply: c.reply, args, session, shared: c.shared, isInside: true }),
   );
   return executeUnit(c.ctx, calls, { reply: c.reply, now });
 }

@@ -60,6 +60,13 @@ export class Levels {
     return count;
   }
 
+  /** How many other sites have applied everything written so far, as far as is known now. */
+  count(): number {
+    const { sender } = this.#options;
+    const { stream, lastSequence: sequence } = sender;
+    return sender.isAllHandedOver ? this.#count({ stream, sequence }) : 0;
+  }
+
   /** MQKV.ACK queue: resolves with whether the queue has accepted everything written so far, at latest after `timeoutMs`. */
   async accepted(timeoutMs: number): Promise<boolean> {
     const { sender, clock } = this.#options;

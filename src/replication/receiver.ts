@@ -77,6 +77,8 @@ export interface ReceiverStats {
   /** Messages asked for again, and those that did not come even so (left to repair). */
   readonly gaps: number;
   readonly gapsLost: number;
+  /** Sending processes of other sites that are remembered. */
+  readonly streams: number;
   /** Units: ms from the making of the last envelope to its merge, by the two sites' clocks; null before the first. */
   readonly lagMs: number | null;
 }
@@ -128,6 +130,7 @@ export class Receiver {
       conflicts: this.#conflicts,
       gaps: this.#streams.gaps,
       gapsLost: this.#streams.lost,
+      streams: this.#streams.size,
       lagMs: this.#lagMs,
     };
   }

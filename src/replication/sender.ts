@@ -124,6 +124,12 @@ export class Sender {
     );
   }
 
+  /** Everything marked has its place in the stream. */
+  get isAllHandedOver(): boolean {
+    const { outbox } = this.#options.store;
+    return this.#taking === 0 && outbox.pending === 0 && outbox.collapsed === undefined;
+  }
+
   /** The queue took the last message that was offered. */
   get isAccepting(): boolean {
     return this.#outgoing.isAccepting;

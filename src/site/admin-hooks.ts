@@ -1,10 +1,11 @@
 // A site's facts in the shape that the admin HTTP asks for.
-import type { AdminHooks, ChannelNumbers, SiteNumbers } from '../admin/index.ts';
+import type { AdminHooks, ChannelNumbers, OtherSite, SiteNumbers } from '../admin/index.ts';
 import type { Queue } from '../queue/index.ts';
 import type { Replication } from '../replication/index.ts';
 import type { RespServer } from '../server/index.ts';
 import type { OpenedQueue } from './open-queue.ts';
 import type { OpenedStore } from './open-store.ts';
+import { sitesJson } from './replication-face.ts';
 
 /** The running parts of a site. */
 export interface SiteParts {
@@ -15,6 +16,8 @@ export interface SiteParts {
   /** The queue that is published to first; none: one site alone. */
   readonly queues: readonly OpenedQueue[];
   readonly replication: Replication | undefined;
+  /** Units: Unix ms. */
+  readonly nowMs: () => number;
 }
 
 /** Facts of a running site. */
@@ -34,8 +37,9 @@ export function adminHooks(parts: SiteParts): AdminHooks {
       storeId: parts.opened.store.id,
       origin: parts.opened.store.origin,
       ...parts.opened.facts(),
-      sites: parts.replication?.membership.members() ?? [],
     }),
+    sites: () => sitesJson(parts.site, parts.replication),
+    others: () => othersOf(parts),
   };
 }
 
@@ -46,9 +50,19 @@ function problemsOf({ replication, site, opened }: SiteParts): string[] {
 }
 
 /** The slowest site heard lately; null: alone. */
-function lagOf({ replication }: SiteParts): number | null {
-  const members = replication?.membership.members() ?? [];
-  return members.length === 0 ? null : Math.max(...members.map(({ lagMs }) => lagMs));
+function lagOf({ replication, site }: SiteParts): number | null {
+  const lags = replication?.lags().filter(({ to }) => to === site) ?? [];
+  const known = lags.flatMap(({ ms }) => (ms === null ? [] : [ms]));
+  return known.length === 0 ? null : Math.max(...known);
+}
+
+function othersOf({ replication, site }: SiteParts): OtherSite[] {
+  const lags = replication?.lags().filter(({ to }) => to === site) ?? [];
+  const states = new Map(replication?.sites().map((state) => [state.site, state]));
+  return lags.map(({ from, ms: lagMs, envelopes: lagEnvelopes }) => {
+    const skewMs = states.get(from)?.skewMs ?? null;
+    return { site: from, lagMs, lagEnvelopes, skewMs };
+  });
 }
 
 async function channelOf(queue: Queue): Promise<ChannelNumbers> {
@@ -88,6 +102,13 @@ function numbersOf(parts: SiteParts): SiteNumbers {
     gapsLostTotal: received.gapsLost,
     mergeConflictsTotal: received.conflicts,
     lagMs: received.lagMs,
-    sites: replication.membership.members().length,
+    sites: replication.membership.members().length + 1,
+    doubledTotal: received.doubled,
+    oldTotal: received.old,
+    resentTotal: sent.resent,
+    remarkedTotal: sent.remarked,
+    unsendableTotal: sent.lost,
+    streams: received.streams,
+    stableAgeSeconds: store.stableBeforeMs === 0 ? null : (parts.nowMs() - store.stableBeforeMs) / 1000,
   };
 }

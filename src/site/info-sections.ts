@@ -25,8 +25,30 @@ export function infoSections(
     ['envelopes_sent', sender?.stats().envelopes ?? 0],
     ['envelopes_received', receiver?.stats().envelopes ?? 0],
     ['quarantined', receiver?.stats().quarantined ?? 0],
+    ...replicationFields(parts.replication),
   ];
   return [{ name: 'Mqkv', fields: [...fields, ...cacheFields(parts.numbers)] }];
+}
+
+function replicationFields(replication: Replication | undefined): [string, string | number][] {
+  if (replication === undefined) return [];
+  const { gaps, gapsLost, doubled, old } = replication.receiver.stats();
+  const { resent, remarked, lost } = replication.sender.stats();
+  const { bootstrap, repair, frozen } = replication;
+  const still = `${frozen.in ? 'in' : ''}${frozen.out ? 'out' : ''}`;
+  return [
+    ['gaps', gaps],
+    ['gaps_lost', gapsLost],
+    ['doubled', doubled],
+    ['old', old],
+    ['resent', resent],
+    ['remarked', remarked],
+    ['unsendable', lost],
+    ['complete', bootstrap.isComplete ? 1 : 0],
+    ['loading', bootstrap.isLoading ? 1 : 0],
+    ['repairs_pending', repair.pending],
+    ['frozen', still === '' ? 'off' : still],
+  ];
 }
 
 function cacheFields(numbers: SiteNumbers): [string, number][] {

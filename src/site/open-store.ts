@@ -14,7 +14,10 @@ export interface StoreSurroundings {
   readonly random: Random;
   readonly logger: Logger;
   /** What the gateway is told by and tells the site. */
-  readonly hooks: Pick<GatewayOptions, 'version' | 'info' | 'publish' | 'peer' | 'refusal' | 'shutdown'>;
+  readonly hooks: Pick<
+    GatewayOptions,
+    'version' | 'info' | 'publish' | 'peer' | 'refusal' | 'shutdown' | 'wait' | 'replication'
+  >;
 }
 
 /** An open store with its command face. */

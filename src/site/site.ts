@@ -10,6 +10,7 @@ import { type OpenedQueue, openQueue } from './open-queue.ts';
 import { type OpenedStore, openStore } from './open-store.ts';
 import { acceptPeer } from './peer-door.ts';
 import { infoSections } from './info-sections.ts';
+import { replicationHooks } from './replication-face.ts';
 
 /** What a site is given of the machine, and what its process offers it. */
 export interface Surroundings {
@@ -109,6 +110,7 @@ class OpeningSite implements Site {
         publish: (channel, message) => this.#replication?.sender.publishMessage(channel, latin1Of(message)),
         peer: (connection, args) => acceptPeer(this.#queues[0]?.peers, connection, args),
         refusal: () => this.#refusal(),
+        ...replicationHooks(() => this.#replication),
         ...(shutdown === undefined ? {} : { shutdown }),
       },
     });
@@ -160,7 +162,10 @@ class OpeningSite implements Site {
     const { clock, logger, version } = this.#around;
     const server = this.#server;
     assert(server !== undefined, 'the server is open before the admin HTTP');
-    const parts = { site: this.#config.site, version, opened, server, ...this.#parts() };
+    const parts = {
+      ...{ site: this.#config.site, version, opened, server, nowMs: () => clock.now() },
+      ...this.#parts(),
+    };
     this.#admin = await openAdmin({ address, hooks: adminHooks(parts), clock, logger });
   }
 

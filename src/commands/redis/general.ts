@@ -134,7 +134,7 @@ class OpenGeneral implements OpenedGeneral, Transactions {
       case 'mqkv.verify':
         return verify(c, port);
       case 'mqkv.trace':
-        return trace(c);
+        return trace(c) ?? true;
       default:
     }
     const subscribed = subscribe(c, session, this.#channels) || publish(c, session, port);

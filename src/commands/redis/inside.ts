@@ -17,7 +17,15 @@ export async function executeInside({ spec, args }: Queued, on: InsideOptions): 
   const { session, port, general } = on;
   const reply = new ReplyWriter();
   reply.protocol = session.connection.protocol;
-  const call = new Call({ ctx: contextOf(port), spec, reply, args, session, shared: port.shared });
+  const call = new Call({
+    ctx: contextOf(port),
+    spec,
+    reply,
+    args,
+    session,
+    shared: port.shared,
+    isInside: true,
+  });
   await general.run(call, session);
   return Buffer.concat(reply.take());
 }

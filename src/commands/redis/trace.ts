@@ -34,10 +34,15 @@ interface Line {
 }
 
 /** Replies with an array of lines: part, field, what it is, version, origin, Unix ms. A key without a state: an empty array. */
-export async function trace(c: Call): Promise<void> {
+export function trace(c: Call): void | Promise<void> {
   const store = c.shared?.options.store as Partial<Traced> | undefined;
   if (store?.stateOf === undefined) return c.fail('ERR MQKV.TRACE is not supported by this store');
-  const state = await store.stateOf(c.text(1));
+  const state = store.stateOf(c.text(1));
+  if (state instanceof Promise) return state.then((found) => replyState(c, found));
+  return replyState(c, state);
+}
+
+function replyState(c: Call, state: KeyState | undefined): void {
   const lines = state === undefined ? [] : [...headerLines(state), ...registerLines(state)];
   c.reply.array(lines.length);
   for (const line of lines) replyLine(c, line);

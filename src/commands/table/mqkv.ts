@@ -3,6 +3,36 @@ import type { Row } from './row.ts';
 
 export const MQKV: readonly Row[] = [
   [
+    'mqkv.ack',
+    2,
+    'noscript loading stale fast no_multi',
+    '',
+    'fast connection',
+    '7.0.0',
+    '',
+    "Whether this connection's writes are answered when the queue has them (`queue`), or at once (`local`)",
+  ],
+  [
+    'mqkv.freeze',
+    2,
+    'admin noscript loading stale',
+    '',
+    'admin slow dangerous',
+    '7.0.0',
+    '',
+    'Merges nothing of other sites (`in`), publishes nothing (`out`), or goes on (`off`)',
+  ],
+  [
+    'mqkv.lag',
+    1,
+    'noscript loading stale',
+    '',
+    'slow',
+    '7.0.0',
+    '',
+    'How far each site is behind each other, in milliseconds and messages',
+  ],
+  [
     'mqkv.peer',
     -2,
     'admin noscript loading stale no_multi no_auth',
@@ -12,9 +42,16 @@ export const MQKV: readonly Row[] = [
     '',
     'Turns the connection into a link between two sites',
   ],
-];
-
-export const MQKV_ON_REDIS: readonly Row[] = [
+  [
+    'mqkv.sites',
+    1,
+    'noscript loading stale',
+    '',
+    'slow',
+    '7.0.0',
+    '',
+    'The sites that this one knows, and their states',
+  ],
   [
     'mqkv.trace',
     2,
@@ -25,6 +62,9 @@ export const MQKV_ON_REDIS: readonly Row[] = [
     '',
     "The version, origin and time of every part of a key's state",
   ],
+];
+
+export const MQKV_ON_REDIS: readonly Row[] = [
   [
     'mqkv.verify',
     1,
