@@ -356,6 +356,22 @@ describe('a disk that does not take it', () => {
     await close(it, again);
   });
 
+  it('too slow: growing writes are refused once more waits than memory may hold', async () => {
+    const it = world();
+    const store = await it.open({ bufferBytesMax: 100_000 });
+    it.disk.onOperation = (operation) => {
+      if (operation === 'write') throw systemError('EIO');
+    };
+    set(store, 'a', 'x'.repeat(60_000));
+    expect(store.problem).toBeUndefined();
+    set(store, 'b', 'x'.repeat(60_000));
+    expect(store.problem).toContain('more waits to be written than memory allows');
+    it.disk.onOperation = undefined;
+    await it.clock.advance(2000);
+    expect(store.problem).toBeUndefined();
+    await close(it, store);
+  });
+
   it('full while the log is rewritten: the logs before stay', async () => {
     const it = world();
     const store = await it.open();
@@ -394,6 +410,21 @@ describe('rewriting', () => {
     expect(again.stats()).toMatchObject({ keys: 501, tombstones: 1 });
     expect(get(again, 'meanwhile')).toBe('1');
     await close(it, again);
+  });
+
+  it('happens by itself once the log is long and twice its snapshot', async () => {
+    const it = world();
+    const store = await it.open({ rewriteBytesMin: 50_000 });
+    const rewrites: number[] = [];
+    for (let i = 0; i < 60; i++) {
+      for (let n = 0; n < 30; n++) set(store, `key ${n}`, 'x'.repeat(100 + i));
+      await it.clock.advance(1000);
+      rewrites.push(store.logStats().rewrites);
+    }
+    expect(rewrites.findIndex((count) => count === 1)).toBeGreaterThan(9);
+    expect(rewrites.at(-1)).toBeGreaterThan(3);
+    expect(store.logStats().logBytes).toBeLessThan(70_000);
+    await close(it, store);
   });
 
   it('what is under way to the queue is marked in the snapshot, what was accepted is not', async () => {

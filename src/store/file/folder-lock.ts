@@ -3,7 +3,8 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { type FolderLock, MqkvError } from '../../base/index.ts';
+import { type FolderLock, MqkvError, randomHex, systemRandom } from '../../base/index.ts';
+import { codeOf } from './system-errors.ts';
 
 const LOCK = 'lock';
 /** Names of sockets may be about 100 bytes long: through the folder's descriptor any folder is near. */
@@ -18,7 +19,7 @@ export async function lockFolder(path: string): Promise<FolderLock> {
     return {
       release: async () => {
         if (!server.listening) return;
-        await rm(join(path, LOCK), { force: true });
+        // It takes its name away itself, before it stops to listen: later the name may be another process'.
         await new Promise<void>((resolve) => server.close(() => resolve()));
         await folder.close();
       },
@@ -36,7 +37,7 @@ async function bind(near: string, path: string): Promise<Server> {
   if (await answers(name)) throw inUse(path);
   // Left by a process that was killed. It is moved away first: of two that see it one moves it, and whoever has moved a live one
   // (of a third that was quicker) puts it back.
-  const stale = join(near, `${LOCK}.stale-${process.pid}`);
+  const stale = join(near, `${LOCK}.${randomHex(systemRandom(), 4)}`);
   await rename(name, stale).catch(() => {});
   if (await answers(stale)) {
     await rename(stale, name);
@@ -55,9 +56,9 @@ function inUse(path: string): MqkvError {
 /** undefined: the name is taken. */
 function listen(name: string): Promise<Server | undefined> {
   return new Promise((resolve, reject) => {
-    const server = createServer((socket) => socket.destroy());
+    const server = createServer((socket) => socket.on('error', () => {}).end());
     server.once('error', (error) => {
-      if ('code' in error && error.code === 'EADDRINUSE') resolve(undefined);
+      if (codeOf(error) === 'EADDRINUSE') resolve(undefined);
       else reject(error);
     });
     server.listen(name, () => {
@@ -67,7 +68,7 @@ function listen(name: string): Promise<Server | undefined> {
   });
 }
 
-/** Whether a process listens there. */
+/** Whether a process listens there: whatever becomes of the connection, only a refusal says no. */
 function answers(name: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(name);
@@ -75,6 +76,7 @@ function answers(name: string): Promise<boolean> {
       socket.destroy();
       resolve(true);
     });
-    socket.once('error', () => resolve(false));
+    socket.once('error', (error) => resolve(codeOf(error) !== 'ECONNREFUSED' && codeOf(error) !== 'ENOENT'));
+    socket.once('close', () => resolve(true));
   });
 }

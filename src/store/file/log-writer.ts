@@ -4,14 +4,7 @@
 // W1 Blocks reach the file in the order of their sequences; what was not written stays in memory and is written again.
 // W2 `synced` of a block counts only blocks whose sync had come back when it was sealed.
 // W3 After a sync that failed nothing counts as synced until the whole state was written to a new file (`onBrokenSync`).
-import {
-  type AppendFile,
-  type Clock,
-  LOG_BUFFER_BYTES_MAX,
-  type Logger,
-  messageOf,
-  type Timer,
-} from '../../base/index.ts';
+import { type AppendFile, type Clock, type Logger, messageOf, type Timer } from '../../base/index.ts';
 import { sealBlock } from './blocks.ts';
 import { EntryBuffer } from './entry-buffer.ts';
 
@@ -34,6 +27,8 @@ export interface LogWriterOptions {
   readonly logger: Logger;
   readonly fsync: Fsync;
   readonly path: string;
+  /** Units: bytes of changes that wait; beyond it growing writes are refused. */
+  readonly bufferBytesMax: number;
   /** Sequence of the next block. */
   readonly sequence: number;
   /** What was accepted by the queue, as the next header says it. */
@@ -110,7 +105,7 @@ export class LogWriter {
     const waitedMs = this.#options.clock.now() - this.#waitsSinceMs;
     if (this.#failure !== '' && (waitedMs > UNWRITTEN_MS_MAX || waitedMs < 0)) return this.#failure;
     if (waitedMs > STALLED_MS_MAX) return `the disk has not answered for ${Math.round(waitedMs / 1000)} s`;
-    return this.buffer.length > LOG_BUFFER_BYTES_MAX
+    return this.buffer.length > this.#options.bufferBytesMax
       ? 'more waits to be written than memory allows'
       : undefined;
   }

@@ -3,20 +3,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs
 import { join } from 'node:path';
 import { type AppendFile, type Disk, type FileIdentity, MqkvError } from '../../base/index.ts';
 import { lockFolder } from './folder-lock.ts';
-
-/** The system's codes that users meet, in words. */
-const REASONS: Readonly<Record<string, string>> = {
-  EACCES: 'not permitted',
-  EPERM: 'not permitted',
-  EROFS: 'the file system is read-only',
-  ENOENT: 'the folder above it does not exist',
-  ENOTDIR: 'it is not a folder',
-  EEXIST: 'it is not a folder',
-  ENOSPC: 'no space left on the device',
-  EDQUOT: 'the disk quota is used up',
-  EIO: 'input/output error',
-  ENAMETOOLONG: 'the name is too long',
-};
+import { codeOf, folderError } from './system-errors.ts';
 
 /** Opens a folder, which is made if only it is missing, unless it must exist. Errors: MqkvError `STORE_FOLDER`. */
 export async function openDisk(path: string, which: 'any' | 'existing' = 'any'): Promise<Disk> {
@@ -33,18 +20,6 @@ export async function openDisk(path: string, which: 'any' | 'existing' = 'any'):
       : folderError(path, error);
   }
   return new RealDisk(path);
-}
-
-/** One line for a failure of the system. */
-export function folderError(path: string, error: unknown): MqkvError {
-  const code = codeOf(error);
-  const reason = REASONS[code] ?? (error instanceof Error ? error.message : String(error));
-  return new MqkvError('STORE_FOLDER', `cannot use the folder "${path}": ${reason}`, { cause: error });
-}
-
-/** The system's code of an error; '': it has none. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 class RealDisk implements Disk {

@@ -3,6 +3,8 @@ import {
   type Clock,
   type Disk,
   type FolderLock,
+  LOG_BUFFER_BYTES_MAX,
+  LOG_REWRITE_BYTES_MIN,
   type Logger,
   MqkvError,
   type Random,
@@ -19,7 +21,7 @@ import {
 import { Acceptance } from './acceptance.ts';
 import { type CheckedLogs, checkLogs } from './check-logs.ts';
 import { FileJournal } from './file-journal.ts';
-import { FileStore } from './file-store.ts';
+import { FileStore, type FileStoreParts } from './file-store.ts';
 import { type Fsync, type LogFile, LogWriter } from './log-writer.ts';
 import {
   type CleanMark,
@@ -33,7 +35,7 @@ import {
   removeClean,
   writeManifest,
 } from './manifest.ts';
-import { codeOf, folderError } from './open-disk.ts';
+import { codeOf, folderError } from './system-errors.ts';
 import { replay, type ReplayTarget } from './replay.ts';
 import { Rewriting } from './rewriting.ts';
 
@@ -53,6 +55,10 @@ export interface FileStoreOptions {
   readonly outboxBytesMax?: number;
   /** There is no queue: marks go by themselves. */
   readonly isAlone?: boolean;
+  /** A log shorter than this is not rewritten. Units: bytes; default LOG_REWRITE_BYTES_MIN. */
+  readonly rewriteBytesMin?: number;
+  /** Changes that wait to be written. Units: bytes; default LOG_BUFFER_BYTES_MAX. */
+  readonly bufferBytesMax?: number;
   /** For tests: the origin to take, whatever the folder says. */
   readonly origin?: number;
   /** Frees and forgets by itself (default); false: for golden cases. */
@@ -91,46 +97,50 @@ interface Found {
 }
 
 async function open(options: FileStoreOptions, lock: FolderLock): Promise<FileStore> {
-  const { disk, clock, random, logger, fsync = 'everysec' } = options;
   const found = await find(options);
   const embedded = openEmbedded(options, found);
-  await fill(embedded, disk, found);
+  await fill(embedded, options.disk, found);
   const log = await beginLog(options, found, embedded.id);
-  const { end, accepted, bytes: logBytes } = found.checked;
-  let writer: LogWriter | undefined;
+  const parts = partsOf(options, { found, embedded, log });
+  const { disk, clock, random, logger, rewriteBytesMin = LOG_REWRITE_BYTES_MIN } = options;
+  const { manifest, snapshotBytes } = log;
+  const { bytes: logBytes } = found.checked;
+  const around = { disk, clock, random, logger, bytesMin: rewriteBytesMin };
+  const rewriting = new Rewriting({ ...around, ...parts, embedded, manifest, logBytes, snapshotBytes });
+  if (options.activeExpiry !== false) embedded.start();
+  const { fsync = 'everysec' } = options;
+  return new FileStore({ disk, clock, lock, fsync, embedded, rewriting, ...parts });
+}
+
+/** The journal and what it writes to. */
+function partsOf(
+  options: FileStoreOptions,
+  {
+    found,
+    embedded,
+    log,
+  }: { readonly found: Found; readonly embedded: EmbeddedStore; readonly log: BegunLog },
+): Pick<FileStoreParts, 'writer' | 'acceptance' | 'journal'> {
+  const { end, accepted } = found.checked;
+  const { clock, logger, fsync = 'everysec', bufferBytesMax = LOG_BUFFER_BYTES_MAX } = options;
+  const { outbox } = embedded;
   const acceptance = new Acceptance(
     { upTo: accepted, next: end },
     {
-      isEmpty: () => embedded.outbox.pending === 0 && embedded.outbox.collapsed === undefined,
-      sequence: () => writer?.sequence ?? end,
+      isEmpty: () => outbox.pending === 0 && outbox.collapsed === undefined,
+      sequence: () => writer.sequence,
     },
   );
-  writer = new LogWriter(log.file, {
-    clock,
-    logger,
-    fsync,
-    path: disk.path,
+  const around = { clock, logger, fsync, bufferBytesMax, path: options.disk.path };
+  const writer: LogWriter = new LogWriter(log.file, {
+    ...around,
     sequence: end,
     accepted: () => acceptance.upTo,
   });
   const { core } = embedded.keyspace;
   const journal = new FileJournal({ core, writer, acceptance });
   core.journal = journal;
-  const { manifest } = log;
-  const rewriting = new Rewriting({
-    disk,
-    clock,
-    random,
-    logger,
-    embedded,
-    writer,
-    acceptance,
-    manifest,
-    logBytes,
-    snapshotBytes: log.snapshotBytes,
-  });
-  if (options.activeExpiry !== false) embedded.start();
-  return new FileStore({ disk, clock, lock, fsync, embedded, writer, journal, acceptance, rewriting });
+  return { writer, acceptance, journal };
 }
 
 /** Reads and checks what is there; changes nothing. */
@@ -201,12 +211,20 @@ export function replayTarget(embedded: EmbeddedStore): ReplayTarget {
   };
 }
 
+/** A new log, and the manifest that names it. */
+interface BegunLog {
+  readonly file: LogFile;
+  readonly manifest: Manifest;
+  /** Units: bytes. */
+  readonly snapshotBytes: number;
+}
+
 /** From here on the folder changes: the clean mark goes first. */
 async function beginLog(
   { disk, random }: FileStoreOptions,
   { manifest, checked }: Found,
   storeId: string,
-): Promise<{ readonly file: LogFile; readonly manifest: Manifest; readonly snapshotBytes: number }> {
+): Promise<BegunLog> {
   await removeClean(disk);
   for (const { name, end } of manifest.logs) if (end === undefined) await disk.sync(name);
   const number = manifest.number + 1;

@@ -4,14 +4,7 @@
 // S1 The snapshot begins after the new log: what lies in the logs before it is in memory by then, and so in the snapshot.
 // S2 The manifest names the new log before anything is written to it, and the snapshot only when it is whole and synced; the files
 //    before go after that.
-import {
-  type Clock,
-  type Disk,
-  LOG_REWRITE_BYTES_MIN,
-  type Logger,
-  messageOf,
-  type Random,
-} from '../../base/index.ts';
+import { type Clock, type Disk, type Logger, messageOf, type Random } from '../../base/index.ts';
 import type { EmbeddedStore } from '../embedded/index.ts';
 import type { Acceptance } from './acceptance.ts';
 import type { LogWriter } from './log-writer.ts';
@@ -31,6 +24,8 @@ export interface RewritingOptions {
   readonly embedded: EmbeddedStore;
   readonly writer: LogWriter;
   readonly acceptance: Acceptance;
+  /** A shorter log is not rewritten. Units: bytes. */
+  readonly bytesMin: number;
   /** As it was written last. */
   readonly manifest: Manifest;
   /** Units: bytes of all logs of the manifest, and of its snapshot. */
@@ -66,7 +61,7 @@ export class Rewriting {
   /** Begins a rewrite where the logs have grown enough. */
   check(): void {
     const { logBytes, snapshotBytes, manifest } = this;
-    const isLong = logBytes > LOG_REWRITE_BYTES_MIN && logBytes > 2 * snapshotBytes;
+    const isLong = logBytes > this.#options.bytesMin && logBytes > 2 * snapshotBytes;
     if (!isLong && manifest.logs.length <= LOGS_MAX) return;
     if (this.#options.clock.now() >= this.#notBeforeMs) void this.start();
   }
