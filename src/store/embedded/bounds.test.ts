@@ -15,10 +15,13 @@ import { ManualClock } from './testing.ts';
 
 const START = 10_000_000_000;
 
+const warned: string[] = [];
+
 function open(outboxBytesMax?: number): EmbeddedStore {
   const clock = new ManualClock(START);
   const random = seededRandom(5);
-  const options = { clock, random, logger: silentLogger, origin: 7, activeExpiry: false };
+  const logger = { ...silentLogger, warn: (_: object, message: string) => void warned.push(message) };
+  const options = { clock, random, logger, origin: 7, activeExpiry: false };
   return openEmbeddedStore(outboxBytesMax === undefined ? options : { ...options, outboxBytesMax });
 }
 
@@ -41,6 +44,9 @@ describe('the outbox', () => {
       peak = Math.max(peak, store.outbox.pendingBytes);
     }
     expect(peak).toBeLessThan(200_000 + 16_384 * 5 + 1);
+    expect(warned.splice(0)).toEqual([
+      'the outbox is full: the oldest marks are left to comparisons with the other sites',
+    ]);
     const slots = store.outbox.collapsed;
     const pending = new Set(takenKeys(store));
     expect(pending.size).toBeGreaterThan(20_000);

@@ -19,6 +19,8 @@ export class EmbeddedOutbox implements Outbox {
   /** Taken and not yet accepted, the oldest first. */
   readonly #takings = new Set<{ readonly atMs: number }>();
   #collapsed: Uint8Array | undefined;
+  /** Called when marks begin to be collapsed. */
+  onCollapse: (() => void) | undefined;
 
   /** Units: `bytesMax` bytes of marks; beyond it the oldest are collapsed to slots. */
   constructor(core: Core, bytesMax = OUTBOX_BYTES_MAX) {
@@ -154,6 +156,7 @@ export class EmbeddedOutbox implements Outbox {
     if (this.pendingBytes <= this.#bytesMax) return;
     const { table } = this.#core;
     const group = this.#group;
+    if (this.#collapsed === undefined) this.onCollapse?.();
     const slots = this.#collapsed ?? new Uint8Array(SLOTS);
     this.#collapsed = slots;
     while (this.pendingBytes > this.#bytesMax && table.ring.peek(group)) {

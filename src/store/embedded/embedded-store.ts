@@ -63,31 +63,33 @@ export class EmbeddedStore implements Store {
   #stop: () => void = () => {};
 
   constructor(options: EmbeddedStoreOptions) {
-    const {
-      clock,
-      random,
-      origin,
-      activeExpiry,
-      id,
-      outboxBytesMax,
-      horizonMs = HORIZON_MS,
-      isAlone = false,
-    } = options;
+    const { clock, random, logger, origin, activeExpiry, id, outboxBytesMax, isAlone = false } = options;
     this.#isAlone = isAlone;
     this.id = id ?? randomHex(random, 8);
     this.core = new Core({ clock, random, origin: origin ?? randomOrigin(random) });
     this.keyspace = new EmbeddedKeyspace(this.core);
     this.#merging = new Merging(this.core);
     this.outbox = new EmbeddedOutbox(this.core, outboxBytesMax);
+    this.outbox.onCollapse = () =>
+      logger.warn(
+        { bytes: this.outbox.pendingBytes },
+        'the outbox is full: the oldest marks are left to comparisons with the other sites',
+      );
     this.staging = new MemoryStaging(clock);
-    this.#forgetting = new Forgetting(this.core, {
+    this.#forgetting = this.#openForgetting(options);
+    if (activeExpiry !== false) this.start();
+  }
+
+  #openForgetting({ clock, logger, horizonMs = HORIZON_MS }: EmbeddedStoreOptions): Forgetting {
+    return new Forgetting(this.core, {
       horizonMs,
       stableBeforeMs: () =>
         this.#isAlone && this.core.journal === undefined ? clock.now() : this.stableBeforeMs,
       waitsSinceMs: () => (this.outbox.collapsed === undefined ? this.outbox.waitsSinceMs : undefined),
       onRound: () => this.staging.expire(),
+      onJump: () =>
+        logger.warn({}, 'the clock has jumped ahead: nothing is forgotten until it has stayed there'),
     });
-    if (activeExpiry !== false) this.start();
   }
 
   /** Frees and forgets by itself from now on; done by the constructor unless `activeExpiry` is false. */

@@ -24,9 +24,14 @@ interface Site {
   readonly store: EmbeddedStore;
 }
 
-function open({ isActive = false, origin = 1 } = {}): Site {
+function open({
+  isActive = false,
+  origin = 1,
+  warn = (_fields: object, _message: string): void => {},
+} = {}): Site {
   const clock = new ManualClock(START);
-  const options = { clock, random: seededRandom(origin), logger: silentLogger, origin };
+  const logger = { ...silentLogger, warn };
+  const options = { clock, random: seededRandom(origin), logger, origin };
   return { clock, store: openEmbeddedStore({ ...options, activeExpiry: isActive }) };
 }
 
@@ -195,7 +200,8 @@ describe('by itself', () => {
   });
 
   test('F3: a clock that jumps ahead forgets nothing until it has stayed there', async () => {
-    const site = open({ isActive: true });
+    const warned: string[] = [];
+    const site = open({ isActive: true, warn: (_fields, message) => void warned.push(message) });
     const { store, clock } = site;
     fill(site);
     drain(store);
@@ -203,6 +209,7 @@ describe('by itself', () => {
     await minutes(site, 3);
     clock.time += 2 * HORIZON_MS;
     await minutes(site, FORGET_AFTER_JUMP_MS / MINUTE_MS);
+    expect(warned).toEqual(['the clock has jumped ahead: nothing is forgotten until it has stayed there']);
     expect(store.allKeys()).toHaveLength(all);
     await minutes(site, 2);
     expect(store.allKeys().sort()).toEqual(LIVING);

@@ -44,6 +44,8 @@ export interface ForgettingOptions {
   readonly waitsSinceMs: () => number | undefined;
   /** Called at each round, also where the clock is not believed. */
   readonly onRound?: () => void;
+  /** Called when the clock has jumped so far that it is not believed for a while. */
+  readonly onJump?: () => void;
 }
 
 /** What is older goes. Units: Unix ms. */
@@ -89,6 +91,7 @@ export class Forgetting {
   readonly #found: Ref[] = [];
   #timer: Timer | undefined;
   #isCancelled = false;
+  #wasSure = true;
   #rounds = 0;
   #registers = 0;
   /** Keys forgotten so far. */
@@ -105,6 +108,8 @@ export class Forgetting {
     this.#timer = this.#core.clock.after(ROUND_MS, () => {
       this.#options.onRound?.();
       const isSure = this.#guard.believes(this.#core.clock.now(), ROUND_MS);
+      if (!isSure && this.#wasSure) this.#options.onJump?.();
+      this.#wasSure = isSure;
       void (isSure ? this.round() : Promise.resolve()).then(() => {
         if (!this.#isCancelled) this.start();
       });
