@@ -61,6 +61,8 @@ export interface ExecutorOptions {
   readonly adopt?: boolean | undefined;
   /** Units: bytes. */
   readonly maxValueBytes: number;
+  /** Runs at the end of this turn of the event loop. Default: the machine's. */
+  readonly turn?: ((run: () => void) => void) | undefined;
 }
 
 /** Answered calls whose buffers are kept for the next ones. */
@@ -141,7 +143,7 @@ class RedisExecutor implements Executor {
     lane.hasWritten = false;
     if (this.#isFlushSet) return;
     this.#isFlushSet = true;
-    setImmediate(this.#flushAtEnd);
+    (this.#options.turn ?? setImmediate)(this.#flushAtEnd);
   }
 
   #phase(index: number): Phase {

@@ -2,7 +2,7 @@
 import type { Clock, Logger, Random } from '../../base/index.ts';
 import type { Script } from './scripts.ts';
 import type { Topology } from './topology/index.ts';
-import type { TlsSettings } from './upstream/index.ts';
+import type { Ground, TlsSettings } from './upstream/index.ts';
 import type { RedisUrl } from './url-type.ts';
 
 /** What a Redis store is opened with. */
@@ -22,6 +22,8 @@ export interface RedisStoreOptions {
   readonly maxValueBytes?: number | undefined;
   /** For a URL with TLS: what stands in its files. */
   readonly tls?: TlsSettings | undefined;
+  /** Instead of the machine's sockets and event loop, for the simulator. */
+  readonly ground?: Ground | undefined;
   /** Already open; the store closes it. */
   readonly topology?: Topology | undefined;
   /** Instead of the nodes' own, for tests. */

@@ -55,6 +55,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
       random,
       logger,
       ...(options.tls && { tls: options.tls }),
+      ground: options.ground,
       onReady: (setup) => loadScripts((args) => setup.call(args), all),
     }));
   const router = openRouter(topology, { clock });
@@ -156,6 +157,7 @@ export class RedisStore implements Store {
       noted: this.outbox,
       adopt: options.foreignWrites === 'adopt',
       maxValueBytes: options.maxValueBytes ?? VALUE_BYTES_MAX,
+      turn: options.ground?.turn,
     });
     router.onChange = (change) => this.#changedTopology(change);
     this.#foreign = this.#openForeign(options);

@@ -5,13 +5,14 @@ import type { Around } from './topology.ts';
 
 /** Everything but the address and the protocol. */
 export function linkOptionsOf(url: RedisUrl, around: Around): Omit<LinkOptions, 'address' | 'protocol'> {
-  const { clock, random, logger, clientName = 'mqkv', hangTimeoutMs } = around;
+  const { clock, random, logger, clientName = 'mqkv', hangTimeoutMs, ground } = around;
   return {
     clock,
     random,
     logger,
     clientName,
     hangTimeoutMs,
+    ground,
     tls: url.tls ? (around.tls ?? {}) : undefined,
     user: url.user,
     password: url.password,

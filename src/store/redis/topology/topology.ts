@@ -1,6 +1,6 @@
 // Which Redis serves a slot: one server, the master that sentinels know, or a cluster.
 import type { Clock, Logger, Random } from '../../../base/index.ts';
-import type { Link, LinkSetup, TlsSettings } from '../upstream/index.ts';
+import type { Ground, Link, LinkSetup, TlsSettings } from '../upstream/index.ts';
 import type { RedisUrl } from '../url-type.ts';
 
 /** One master. */
@@ -66,6 +66,8 @@ export interface Around {
   readonly clientName?: string;
   /** For URLs with TLS: certificates beyond the system's. */
   readonly tls?: TlsSettings;
+  /** Instead of the machine's sockets and event loop. */
+  readonly ground?: Ground | undefined;
   /** Runs on each new data link before anything else is sent (SCRIPT LOAD). */
   readonly onReady?: (setup: LinkSetup, node: Node) => Promise<void>;
   /** Units: ms that `openTopology` waits for a master. Default 10 s. */

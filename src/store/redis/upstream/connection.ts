@@ -8,12 +8,12 @@ import { MqkvError, messageOf, noteYoungGarbage, UPSTREAM_REPLY_BYTES_MAX } from
 import { type Reply, ReplyParser } from '../../../resp/index.ts';
 import type { RedisAddress } from '../url-type.ts';
 import { Awaited } from './awaited.ts';
-import type { LinkOptions, TlsSettings } from './link.ts';
+import type { LinkOptions, TlsSettings, UpstreamSocket } from './link.ts';
 import { joinSmall, piecesOf, type Request } from './outgoing.ts';
 import { ReplyScanner } from './reply-scanner.ts';
 
 /** What of a link's options concerns one connection. */
-export type ConnectionOptions = Pick<LinkOptions, 'address' | 'tls' | 'replyBytesMax'>;
+export type ConnectionOptions = Pick<LinkOptions, 'address' | 'tls' | 'replyBytesMax' | 'ground'>;
 
 /** Who hears of it. */
 export interface ConnectionEvents {
@@ -46,7 +46,7 @@ export class Connection {
   readonly awaited = new Awaited();
   /** Bytes or writes moved since it was last set to false. */
   hasMoved = false;
-  readonly #socket: net.Socket;
+  readonly #socket: UpstreamSocket;
   readonly #events: ConnectionEvents;
   readonly #name: string;
   readonly #replyBytesMax: number;
@@ -61,7 +61,7 @@ export class Connection {
     this.#replyBytesMax = replyBytesMax;
     this.#events = events;
     this.#name = nameOf(address);
-    this.#socket = dial(address, tlsSettings);
+    this.#socket = options.ground?.dial(address) ?? dial(address, tlsSettings);
     this.#socket.setNoDelay(true);
     this.#socket.setKeepAlive(true, KEEP_ALIVE_MS);
     this.#socket.once(tlsSettings === undefined ? 'connect' : 'secureConnect', () => {

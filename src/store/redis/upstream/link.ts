@@ -65,6 +65,30 @@ export interface TlsSettings extends SecureContextOptions {
   readonly servername?: string;
 }
 
+/** What a link asks of a socket: `net.Socket` has it. Owns: bytes given to `write` stay unchanged until written. */
+export interface UpstreamSocket {
+  /** Units: bytes given and not yet gone. */
+  readonly writableLength: number;
+  write(bytes: Buffer): unknown;
+  cork(): void;
+  uncork(): void;
+  destroy(): unknown;
+  setNoDelay(isOn: boolean): unknown;
+  setKeepAlive(isOn: boolean, afterMs: number): unknown;
+  once(event: 'connect' | 'secureConnect', run: () => void): unknown;
+  on(event: 'data', run: (chunk: Buffer) => void): unknown;
+  on(event: 'error', run: (error: Error) => void): unknown;
+  on(event: 'drain' | 'close', run: () => void): unknown;
+}
+
+/** What stands in for the machine's sockets and event loop; the simulator passes its own. */
+export interface Ground {
+  /** Begins to connect. */
+  dial(address: RedisAddress): UpstreamSocket;
+  /** Runs at the end of this turn of the event loop. */
+  readonly turn: (run: () => void) => void;
+}
+
 /** What opening a link needs. */
 export interface LinkOptions {
   readonly address: RedisAddress;
@@ -89,6 +113,8 @@ export interface LinkOptions {
   readonly waitMs?: number | undefined;
   /** Units: bytes that may wait to be written. Default UPSTREAM_QUEUED_BYTES_MAX. */
   readonly queuedBytesMax?: number | undefined;
+  /** Default: the machine's. */
+  readonly ground?: Ground | undefined;
   /** Units: bytes of one reply; a larger one ends the connection. Default UPSTREAM_REPLY_BYTES_MAX. */
   readonly replyBytesMax?: number | undefined;
 }

@@ -66,7 +66,7 @@ class RedisLink implements Link {
   forward(pieces: Buffer | readonly Buffer[], count: number, sink: ReplySink): void {
     const request = requestOf(pieces, count, sink);
     const refusal = this.#refusal(request.bytes);
-    if (refusal !== undefined) return queueMicrotask(() => sink.failed(count, false, refusal));
+    if (refusal !== undefined) return void Promise.resolve().then(() => sink.failed(count, false, refusal));
     const isReady = this.#state === 'ready';
     if (!isReady) request.since = this.#options.clock.now();
     this.#outgoing.push(request);
@@ -86,7 +86,8 @@ class RedisLink implements Link {
   #flushLater(): void {
     if (this.#isFlushSet) return;
     this.#isFlushSet = true;
-    setImmediate(() => {
+    const { ground } = this.#options;
+    (ground === undefined ? setImmediate : ground.turn)(() => {
       this.#isFlushSet = false;
       this.flush();
     });
