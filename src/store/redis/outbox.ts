@@ -3,8 +3,9 @@
 // 1. A mark in Redis goes only after the queue has accepted a delta of the very state that bears it (unmarking.ts).
 // 2. What is taken and not accepted stays marked in Redis; `failed` forgets it here, the walker finds it again.
 // 3. What could not be read is remembered on.
-import type { Clock, Latin1, Logger } from '../../base/index.ts';
-import { bytesOf } from '../../base/index.ts';
+// 4. After the store went back (failover to a replica that lacked something, an old RDB) plain SETs that lie here as bytes are sent
+//    all the same, and merged into the store again first: it may have lost them.
+import { bytesOf, type Clock, type Latin1, type Logger, messageOf } from '../../base/index.ts';
 import { type DeltaFields, DeltaWriter, encodeDelta, type ValueType } from '../../crdt/index.ts';
 import type { Outbox, Taken } from '../store.ts';
 import type { Access } from './access.ts';
@@ -44,6 +45,8 @@ export interface RedisOutboxOptions {
   readonly partial: (key: Latin1, atMs: number) => void;
   /** Present origin of the node of a slot. Default: 1. */
   readonly origin?: ((slot: number) => number) | undefined;
+  /** Merges deltas into the own store. Default: nothing. */
+  readonly restore?: ((deltas: Buffer) => Promise<unknown>) | undefined;
   /** There is a queue: writes are remembered. Default true. */
   readonly isKeeping?: boolean | undefined;
   /** Units: bytes, for tests. */
@@ -66,6 +69,8 @@ export class RedisOutbox implements Outbox, WriteListener {
   #writes: PendingWrites;
   readonly #unmarking: Unmarking;
   readonly #slow: SlowKeys;
+  /** The store may lack what lies here. */
+  #isAhead = false;
   /** Units: Unix ms; nothing is taken before. */
   #pausedUntilMs = 0;
 
@@ -153,6 +158,7 @@ export class RedisOutbox implements Outbox, WriteListener {
     const taken = this.#writes.take(maxBytes, TAKE_KEYS_MAX);
     if (taken === undefined) return undefined;
     const { origin, deltas: plain, writes } = taken;
+    if (this.#isAhead) await this.#restore(plain);
     const { deltas, marks } = await this.#encode(writes).catch((error: unknown) => {
       this.#putBack(writes);
       if (plain.length === 0) throw error;
@@ -167,6 +173,20 @@ export class RedisOutbox implements Outbox, WriteListener {
       },
       failed: () => {},
     };
+  }
+
+  /** The store is not what it was when the writes were acknowledged. */
+  wentBack(): void {
+    this.#isAhead = this.#writes.size > 0;
+  }
+
+  /** Invariant 4. Where it fails, the sites that are sent the deltas have them. */
+  async #restore(plain: Buffer): Promise<void> {
+    if (this.#writes.size === 0) this.#isAhead = false;
+    if (plain.length === 0) return;
+    await this.#options.restore?.(plain).catch((error: unknown) => {
+      this.#options.logger.debug({ error: messageOf(error) }, 'what the store lost is not restored here');
+    });
   }
 
   /** Redis could not be read: later, each key by itself. */

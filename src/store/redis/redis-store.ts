@@ -144,6 +144,7 @@ export class RedisStore implements Store {
       isHeard: () => this.#hearers.isHeard,
       partial,
       origin,
+      restore: (deltas) => this.merge(deltas),
       isKeeping: options.marks,
     });
     this.bus = new RedisBus({ access: router, topology, random, logger });
@@ -229,13 +230,16 @@ export class RedisStore implements Store {
       this.#foreign?.listen();
     }
     this.onTopology?.(change);
-    if (this.#origins.haveChanged()) this.onOrigin?.();
+    if (!this.#origins.haveChanged()) return;
+    this.outbox.wentBack();
+    this.onOrigin?.();
   }
 
   /** The data has gone: what was acknowledged and lies here is still sent. Or another gateway has discarded it: then nothing is. */
   #gone(how: 'lost' | 'discarded'): void {
     this.#logger.warn({ how }, 'the data in the Redis is another one');
     if (how === 'discarded') this.#forget();
+    else this.outbox.wentBack();
     this.walker?.clear();
     this.onOrigin?.();
   }

@@ -82,6 +82,23 @@ export function runUnit(
   });
 }
 
+/** A plain SET by the hot way. */
+export function setPlain(
+  { executor }: { readonly executor: Executor },
+  key: Latin1,
+  { value, ttlMs }: { readonly value: Latin1; readonly ttlMs: number },
+): Promise<void> {
+  const source = bytesOf(key + value);
+  return new Promise((resolve, reject) => {
+    const target = { protocol: 2, slot: slotOf(key) } as const;
+    const run = executor.writes(openLane(), target, {
+      replies: (bytes) => (bytes[0] === 43 ? resolve() : reject(new Error(bytes.toString()))),
+      failed: () => reject(new Error('failed')),
+    });
+    run.set(source, 0, key.length, key.length, source.length, ttlMs);
+  });
+}
+
 /** The URL of a Redis on loopback. */
 export function urlOf(port: number): RedisStoreOptions['url'] {
   return {

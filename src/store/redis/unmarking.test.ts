@@ -1,12 +1,18 @@
 // The marks of plain SETs on a real Redis: they go when what was sent has been accepted, and only then.
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Broker, requireBroker, startRedis } from '../../../test/brokers/index.ts';
-import { bytesOf, type Latin1 } from '../../base/index.ts';
+import type { Latin1 } from '../../base/index.ts';
 import { digest, KeyState } from '../../crdt/index.ts';
-import { openLane } from '../executor.ts';
 import { type RedisStore, type RedisStoreOptions } from './redis-store.ts';
-import { slotOf } from './slots.ts';
-import { openTestAccess, type TestAccess, headersOf, isMarked, openTestStore, takenFrom } from './testing.ts';
+import {
+  openTestAccess,
+  type TestAccess,
+  headersOf,
+  isMarked,
+  openTestStore,
+  setPlain,
+  takenFrom,
+} from './testing.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 const { skip } = requireBroker('redis-server');
@@ -29,23 +35,6 @@ describe.skipIf(skip)(`marks of plain SETs${skip ? ` (${skip})` : ''}`, () => {
   const open = (more: Partial<RedisStoreOptions> = {}): Promise<RedisStore> =>
     openTestStore(redis.port, more);
   const headers = (): Promise<string[]> => headersOf(control);
-
-  /** A plain SET by the hot way. */
-  function setPlain(
-    store: RedisStore,
-    key: Latin1,
-    { value, ttlMs }: { readonly value: Latin1; readonly ttlMs: number },
-  ): Promise<void> {
-    const source = bytesOf(key + value);
-    return new Promise((resolve, reject) => {
-      const target = { protocol: 2, slot: slotOf(key) } as const;
-      const run = store.executor.writes(openLane(), target, {
-        replies: (bytes) => (bytes[0] === 43 ? resolve() : reject(new Error(bytes.toString()))),
-        failed: () => reject(new Error('failed')),
-      });
-      run.set(source, 0, key.length, key.length, source.length, ttlMs);
-    });
-  }
 
   test('marks of plain SETs go whatever their keys, and of many at once', async () => {
     await using store = await open();

@@ -16,7 +16,7 @@ for i = 2, #ARGV, 2 do
   end
   out[#out + 1] = header
   out[#out + 1] = value
-  bytes = bytes - #header - (value and #value or 0)
+  bytes = bytes - #key - #header - (value and #value or 0)
   if bytes <= 0 then break end
 end
 return out
