@@ -187,3 +187,5 @@ export const PEER_REQUESTS_MAX = 64;
 export const PEER_ASKERS_MAX = 512;
 /** Keys of deltas that a Redis can never take that are noted for MQKV.VERIFY; a module that is missing may refuse any number. */
 export const REFUSED_NOTED_MAX = 1000;
+/** Messages held while a site merges nothing (MQKV.FREEZE in): twice what queues deliver unacknowledged, of two queues. */
+export const FROZEN_MESSAGES_MAX = 256;

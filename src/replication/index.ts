@@ -19,6 +19,7 @@ export {
   type RepairContext,
   type RepairOpeners,
   type RepairReason,
+  type RepairStats,
 } from './repair-hooks.ts';
 export { openReplication, type Replication, type ReplicationOptions } from './replication.ts';
 export { type Applied, Streams } from './streams.ts';

@@ -13,8 +13,24 @@ import type { Sender } from './sender.ts';
  */
 export type RepairReason = 'gap' | 'origin' | 'linked' | 'old' | 'lost' | 'collapsed';
 
+/** Counters of comparisons and copies, asked and answered; they only grow, but for `lastRoundMs`. Units: bytes on the wire, about. */
+export interface RepairStats {
+  readonly rounds: number;
+  readonly failures: number;
+  readonly keysPulled: number;
+  readonly keysPushed: number;
+  readonly slotsDiffering: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly bootstrapBytesSent: number;
+  readonly bootstrapBytesReceived: number;
+  /** Units: ms that the last comparison took. */
+  readonly lastRoundMs: number;
+}
+
 /** The comparing of this store with those of other sites. */
 export interface Repair {
+  stats?(): RepairStats;
   /** Asks for a comparison soon, with one store, or with any complete one. Repeated wishes become one. */
   want(reason: RepairReason, storeId?: string): void;
   /** Comparisons wanted because something is known to be missing here (not `linked`, not the background ones), not yet done. */

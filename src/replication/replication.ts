@@ -15,7 +15,8 @@ import type { Levels } from './levels.ts';
 import type { Membership } from './membership.ts';
 import type { PeerPort } from './peer-port.ts';
 import type { Receiver } from './receiver.ts';
-import { type Bootstrap, NoRepair, type Repair, type RepairOpeners } from './repair-hooks.ts';
+import { peerRepair } from './repair/index.ts';
+import type { Bootstrap, Repair, RepairOpeners } from './repair-hooks.ts';
 import type { Sender } from './sender.ts';
 import type { SiteLag, SiteState } from './site-view.ts';
 
@@ -63,12 +64,6 @@ export interface Replication {
   close(timeoutMs: number): Promise<boolean>;
 }
 
-/** Nothing is compared. */
-const NO_REPAIR: RepairOpeners = {
-  openRepair: () => new NoRepair(),
-  openBootstrap: () => new NoRepair(),
-};
-
 /** Starts replication; the subscription exists or is being tried when this resolves. Errors: those of reading the store's notes. */
 export async function openReplication(options: ReplicationOptions): Promise<Replication> {
   const { site, store, queue, clock, random, logger, port, serveWhileLoading = false } = options;
@@ -78,10 +73,21 @@ export async function openReplication(options: ReplicationOptions): Promise<Repl
   const { sender, receiver, membership, levels } = core;
   const beat = (): void => core.beats.soon();
   const context = {
-    ...{ site, store, clock, random, logger, port, sender, receiver, membership },
-    ...{ horizonMs, serveWhileLoading, hasQueue: true, beat },
+    site,
+    store,
+    clock,
+    random,
+    logger,
+    port,
+    sender,
+    receiver,
+    membership,
+    horizonMs,
+    serveWhileLoading,
+    hasQueue: true,
+    beat,
   };
-  const openers = options.openers ?? NO_REPAIR;
+  const openers = options.openers ?? peerRepair;
   const repair = openers.openRepair(context);
   core.repair = repair;
   for (const source of [queue, ...(options.subscribed ?? [])])
@@ -92,7 +98,12 @@ export async function openReplication(options: ReplicationOptions): Promise<Repl
   core.bootstrap = bootstrap;
   core.start();
   return {
-    ...{ sender, receiver, membership, repair, bootstrap, levels },
+    sender,
+    receiver,
+    membership,
+    repair,
+    bootstrap,
+    levels,
     get frozen() {
       return { in: receiver.isFrozen, out: sender.isFrozen };
     },

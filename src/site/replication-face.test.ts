@@ -4,7 +4,7 @@ import { RawPeer, startLocal } from '../../test/differential/peers.ts';
 import { seededRandom, silentLogger, systemClock } from '../base/index.ts';
 import { createGateway } from '../commands/index.ts';
 import type { Queue, QueueMessage } from '../queue/index.ts';
-import { openReplication, type Replication } from '../replication/index.ts';
+import { NoRepair, openReplication, type Replication } from '../replication/index.ts';
 import { createServer } from '../server/index.ts';
 import { type EmbeddedStore, openEmbeddedStore } from '../store/embedded/index.ts';
 import { replicationHooks, sitesJson } from './replication-face.ts';
@@ -32,7 +32,10 @@ class Hub {
         for (const handle of this.#handlers)
           setImmediate(() =>
             handle({
-              ...{ body: Buffer.from(body), attempts: 1, requeue: () => {}, touch: () => {} },
+              body: Buffer.from(body),
+              attempts: 1,
+              requeue: () => {},
+              touch: () => {},
               ack: () => this.acknowledged++,
             }),
           );
@@ -54,14 +57,21 @@ async function start(hub: Hub, site: string): Promise<Running> {
   let replication: Replication | undefined;
   const handler = createGateway({
     ...around,
-    ...{ keyspace: store.keyspace, store, version: '0.0.0' },
+    keyspace: store.keyspace,
+    store,
+    version: '0.0.0',
     ...replicationHooks(() => replication),
   });
   const server = createServer({ handler, logger: silentLogger });
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
   replication = await openReplication({
-    ...{ ...around, site, store, queue: hub.queue() },
-    ...{ address: () => `127.0.0.1:${port}`, onPublish: () => {} },
+    ...around,
+    site,
+    store,
+    queue: hub.queue(),
+    address: () => `127.0.0.1:${port}`,
+    onPublish: () => {},
+    openers: { openRepair: () => new NoRepair(), openBootstrap: () => new NoRepair() },
   });
   const close = async (): Promise<void> => {
     await server.close({ graceMs: 100 });
@@ -143,7 +153,9 @@ test('MQKV.ACK queue without an answer of the queue: UNCERTAIN in place of the r
       asked.push(timeoutMs);
       return false;
     },
-    ...{ freeze: () => {}, sites: () => [], lags: () => [] },
+    freeze: () => {},
+    sites: () => [],
+    lags: () => [],
   };
   const local = await startLocal({ replication: () => face });
   const peer = await RawPeer.open(local.port);
@@ -151,8 +163,14 @@ test('MQKV.ACK queue without an answer of the queue: UNCERTAIN in place of the r
   expect(
     await heads({ peer }, 'MQKV.ACK queue', 'SET k v', 'GET k', 'SET k', 'MULTI', 'INCR n', 'EXEC', 'GET n'),
   ).toEqual([
-    ...['+OK', uncertain, '$1\r\nv\r\n', "-ERR wrong number of arguments for 'set' command"],
-    ...['+OK', '+QUEUED', uncertain, '$1\r\n1\r\n'],
+    '+OK',
+    uncertain,
+    '$1\r\nv\r\n',
+    "-ERR wrong number of arguments for 'set' command",
+    '+OK',
+    '+QUEUED',
+    uncertain,
+    '$1\r\n1\r\n',
   ]);
   expect(asked).toEqual([5_000, 5_000]);
   peer.close();

@@ -1,0 +1,182 @@
+// A site that was apart for longer than the horizon holds what the others may have forgotten (DESIGN 3): it discards its copy, if
+// nothing can be lost by that, or else it is merged and says so.
+//
+// Invariants
+//  X1  Until it is decided, nothing is compared with this site, by neither side.
+//  X2  Only one of two sites discards: the other one has said that it stays, and does not discard for STAY_MS.
+//  X3  It discards only when the peer has applied all that this store ever sent, and nothing waits to be sent.
+import { type Clock, type Timer } from '../../base/index.ts';
+import type { Member } from '../membership.ts';
+import type { RepairContext } from '../repair-hooks.ts';
+
+/** Units: ms for which a promise to stay holds. */
+const STAY_MS = 60_000;
+/** Units: ms between two looks at who is heard. */
+const LOOK_MS = 1_000;
+const HEARD = 'heard';
+const KEPT = 'kept:';
+const SENT = 'sent:';
+/** Units: ms between two notes of when others were heard. */
+const NOTE_MS = 60_000;
+/** Other stores of which it is remembered what they have. */
+const KEPT_MAX = 256;
+
+// notes   "heard" := Unix ms when another site was last heard
+//         "kept:" storeId := JSON of the last sequences, by stream of this store, of all that this store ever sent: that store has it
+
+/** Watches how long this site has been apart. */
+export class Apart {
+  readonly #context: RepairContext;
+  readonly #clock: Clock;
+  readonly #isComplete: () => boolean;
+  readonly #kept = new Map<string, string>();
+  #own: Record<string, number> = {};
+  #timer: Timer | undefined;
+  /** Units: Unix ms; 0: nobody was ever heard. */
+  #heardMs = 0;
+  #notedMs = 0;
+  #isUndecided = false;
+  #stayUntilMs = 0;
+  #isAsking = false;
+  /** This site turned out to have been apart. */
+  onApart: (() => void) | undefined;
+
+  constructor(context: RepairContext, isComplete: () => boolean) {
+    this.#context = context;
+    this.#clock = context.clock;
+    this.#isComplete = isComplete;
+  }
+
+  /** Takes what the notes remember. */
+  start(notes: ReadonlyMap<string, string>): void {
+    this.#heardMs = Math.max(Number(notes.get(HEARD) ?? 0), this.#context.membership.lastHeardBeforeMs);
+    this.#restore(notes);
+    this.#timer = this.#clock.every(LOOK_MS, () => this.#look());
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+  }
+
+  /** This site has been apart for longer than the horizon, and nothing is decided yet. */
+  get isUndecided(): boolean {
+    this.#judge();
+    return this.#isUndecided;
+  }
+
+  /** Another site wants this one to stay. */
+  stay(asker: string): boolean {
+    const { store } = this.#context;
+    if (!this.#isComplete()) return false;
+    // Both want to discard: the one with the smaller id may.
+    if (this.#isAsking && store.id < asker) return false;
+    this.#stayUntilMs = this.#clock.now() + STAY_MS;
+    return true;
+  }
+
+  /** X2: this site has said that it stays. */
+  get mustStay(): boolean {
+    const left = this.#stayUntilMs - this.#clock.now();
+    return left > 0 && left <= STAY_MS;
+  }
+
+  /** Decides with one complete site. `ask` has it stay. Result: discard. */
+  async decide(peer: Member, ask: () => Promise<boolean>): Promise<boolean> {
+    // Other gateways of this site may have sent and noted more.
+    this.#restore(await this.#context.store.notes.read());
+    if (!this.#hasAll(peer) || this.mustStay) return false;
+    this.#isAsking = true;
+    try {
+      return (await ask()) && !this.mustStay && this.#hasAll(peer);
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+
+  /** It is decided: this site goes on, with its own data or without. */
+  decided(): void {
+    this.#isUndecided = false;
+    this.#heardMs = this.#clock.now();
+  }
+
+  /** The data is gone, and what was noted of it. */
+  forget(): void {
+    this.#kept.clear();
+    this.#own = {};
+  }
+
+  #restore(notes: ReadonlyMap<string, string>): void {
+    for (const [name, text] of notes) {
+      if (name.startsWith(KEPT)) this.#kept.set(name.slice(KEPT.length), text);
+      const sequence = name.startsWith(SENT) ? Number.parseInt(text, 10) : 0;
+      if (sequence > 0) this.#own[name.slice(SENT.length)] = sequence;
+    }
+  }
+
+  /** X3. */
+  #hasAll({ storeId, applied }: Member): boolean {
+    const { sender } = this.#context;
+    if (!sender.empty) return false;
+    const own = this.#ownNow();
+    const kept: unknown = JSON.parse(this.#kept.get(storeId) ?? '{}');
+    const keptOf = typeof kept === 'object' && kept !== null ? (kept as Record<string, unknown>) : {};
+    return Object.entries(own).every(
+      ([stream, upTo]) => Math.max(applied[stream] ?? 0, Number(keptOf[stream] ?? 0)) >= upTo,
+    );
+  }
+
+  /** The last sequences of all streams of this store. */
+  #ownNow(): Record<string, number> {
+    const { stream, lastSequence } = this.#context.sender;
+    if (lastSequence > 0) this.#own[stream] = lastSequence;
+    return this.#own;
+  }
+
+  #judge(): void {
+    const { horizonMs } = this.#context;
+    if (this.#isUndecided || this.#heardMs === 0 || !this.#isComplete()) return;
+    if (this.#clock.now() - this.#heardMs <= horizonMs) return;
+    this.#isUndecided = true;
+    this.onApart?.();
+  }
+
+  #look(): void {
+    const { membership, sender } = this.#context;
+    this.#judge();
+    const heard = membership.members().filter(({ silentMs, isNoted }) => silentMs <= 2 * LOOK_MS && !isNoted);
+    if (this.#isUndecided || heard.length === 0) return;
+    this.#heardMs = this.#clock.now();
+    const notes: Record<string, string> = {};
+    if (Math.abs(this.#heardMs - this.#notedMs) >= NOTE_MS) {
+      this.#notedMs = this.#heardMs;
+      notes[HEARD] = String(this.#heardMs);
+    }
+    if (sender.empty) for (const member of heard) this.#noteKept(member, notes);
+    if (Object.keys(notes).length > 0) void this.#write(notes);
+  }
+
+  #noteKept(member: Member, notes: Record<string, string>): void {
+    const { storeId, lacking, loading, complete } = member;
+    if (lacking || loading || !complete || !this.#hasAll(member)) return;
+    const text = JSON.stringify(this.#ownNow());
+    if (this.#kept.get(storeId) === text) return;
+    this.#kept.set(storeId, text);
+    notes[KEPT + storeId] = text;
+    for (const gone of this.#surplus()) notes[KEPT + gone] = '';
+  }
+
+  /** Stores beyond KEPT_MAX, the longest remembered first. */
+  #surplus(): string[] {
+    const gone = [...this.#kept.keys()].slice(0, Math.max(0, this.#kept.size - KEPT_MAX));
+    for (const storeId of gone) this.#kept.delete(storeId);
+    return gone;
+  }
+
+  async #write(notes: Record<string, string>): Promise<void> {
+    try {
+      await this.#context.store.notes.write(notes);
+    } catch {
+      this.#notedMs = 0;
+    }
+  }
+}
