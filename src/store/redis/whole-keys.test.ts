@@ -124,7 +124,8 @@ describe.skipIf(skip)(`whole keys of a Redis${skip ? ` (${skip})` : ''}`, () => 
     let pages = 0;
     for (let cursor: string | undefined = ''; cursor !== undefined; pages++) {
       const page = await store.page(cursor, 2_000);
-      expect(page.deltas.length).toBeLessThan(4_000);
+      // A step of HSCAN over the large hash, some 20 keys, is not cut.
+      expect(page.deltas.length).toBeLessThan(8_000);
       for (const { key } of decodeDeltas(page.deltas)) found.push(key);
       cursor = page.next;
     }
