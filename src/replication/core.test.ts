@@ -97,8 +97,14 @@ async function openSite(
 ): Promise<Site> {
   const repair = new NoRepair();
   const replication = await openReplication({
-    ...{ site: name, store, queue: broker.queueOf(name), clock, random: seededRandom(seed) },
-    ...{ logger: silentLogger, address: () => '', onPublish: () => {} },
+    site: name,
+    store,
+    queue: broker.queueOf(name),
+    clock,
+    random: seededRandom(seed),
+    logger: silentLogger,
+    address: () => '',
+    onPublish: () => {},
     openers: { openRepair: () => repair, openBootstrap: () => repair },
   });
   return { name, store, replication, repair };

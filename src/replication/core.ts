@@ -1,13 +1,10 @@
 // The parts of one site's replication and how they hear of each other: messages, heartbeats, time, a store that goes back.
-//
-// Invariants
-//  C1  When the store goes back, what was applied is read from its notes again, and what was on its way into it is not acknowledged.
-//  C2  When others have of this store what it never sent, it has gone back unnoticed: it takes a new origin and a new stream.
 import type { Clock, Logger, Timer } from '../base/index.ts';
-import { messageOf } from '../base/index.ts';
+import { Asked } from './asked.ts';
 import { Beats } from './beats.ts';
 import type { EnvelopeHeader } from './envelope.ts';
 import { encodeHeartbeat, type Heartbeat } from './heartbeat.ts';
+import { History } from './history.ts';
 import { Keeper } from './keeper.ts';
 import { Levels } from './levels.ts';
 import { type Member, Membership } from './membership.ts';
@@ -25,8 +22,6 @@ import { Streams } from './streams.ts';
 const BEAT_TICKS = 1_000 / TICK_MS;
 /** Ticks between two wishes to have collapsed marks compared. */
 const COLLAPSED_TICKS = 10_000 / TICK_MS;
-/** Units: ms by which the other gateways hear first what this one has applied, before all answer. */
-const TOLD_MS = 5;
 
 /** What MQKV.FREEZE takes. */
 export type Freeze = 'in' | 'out' | 'off';
@@ -49,15 +44,11 @@ export class Core {
   readonly #stability = new Stability();
   readonly #shared: SharedKnowledge | undefined;
   readonly #startedAtMs: number;
-  /** Places that other sites want to hear of when they are applied (WAIT there). */
-  readonly #asked = new Map<string, number>();
+  readonly #asked: Asked;
+  readonly #history: History;
   #timer: Timer | undefined;
-  #askTimer: Timer | undefined;
   #tick = 0;
   #collapsedTick = -COLLAPSED_TICKS;
-  #isRenewing = false;
-  /** Readings of the notes under way. */
-  #reading = 0;
   repair: Repair | undefined;
   bootstrap: Bootstrap | undefined;
 
@@ -75,18 +66,28 @@ export class Core {
     this.sender = new Sender({ ...options, messageAgeMaxMs: horizonMs / 4 });
     this.beats = new Beats(clock, () => this.sender.heartbeat(encodeHeartbeat(this.#heartbeat())));
     this.membership = new Membership({
-      ...{ site, storeId: store.id, startedAtMs: this.#startedAtMs, clock, logger, horizonMs },
+      site,
+      storeId: store.id,
+      startedAtMs: this.#startedAtMs,
+      clock,
+      logger,
+      horizonMs,
       onHeard: (heartbeat, header) => this.#heard(heartbeat, header),
       onLinked: (member) => this.#linked(member),
     });
     this.receiver = new Receiver({
-      ...{ site, store, streams: this.#streams, clock, logger, horizonMs },
+      site,
+      store,
+      streams: this.#streams,
+      clock,
+      logger,
+      horizonMs,
       onPublish: options.onPublish,
       onHeartbeat: (header, bytes) => {
         this.membership.hear(header, bytes);
         this.#shared?.heard(header, bytes);
       },
-      onApplied: (stream) => this.#applied(stream),
+      onApplied: (stream) => this.#asked.applied(stream),
       onHeld: (stream, first, sequence) => this.#shared?.held(stream, first, sequence),
       onLost: (loss, from) => this.#lost(loss, from),
     });
@@ -104,6 +105,21 @@ export class Core {
       isLacking: () => this.#isLacking,
     });
     this.#shared = this.#openShared();
+    this.#asked = new Asked({
+      clock,
+      streams: this.#streams,
+      shared: () => this.#shared,
+      beat: () => this.beats.soon(),
+    });
+    this.#history = new History({
+      store,
+      logger,
+      sender: this.sender,
+      receiver: this.receiver,
+      streams: this.#streams,
+      keeper: this.#keeper,
+      onBack: () => this.repair?.want('origin'),
+    });
   }
 
   /** Reads the notes, and notes this process' stream before anything of it is sent. */
@@ -113,10 +129,7 @@ export class Core {
   }
 
   start(): void {
-    const { store } = this.#options;
-    store.onOrigin = () => {
-      if (!this.#isRenewing) void this.#wentBack();
-    };
+    this.#history.watch();
     if (this.#keeper.wasLacking) this.repair?.want('lost');
     this.#timer = this.#clock.every(TICK_MS, () => this.#onTick());
     this.beats.now();
@@ -125,10 +138,10 @@ export class Core {
   /** Nothing happens by itself any more. */
   stop(): void {
     this.#timer?.cancel();
-    this.#askTimer?.cancel();
+    this.#asked.close();
     this.#shared?.close();
     this.levels.close();
-    this.#options.store.onOrigin = undefined;
+    this.#history.close();
   }
 
   /** Publishes what is pending, then notes what is applied and sent. */
@@ -207,7 +220,7 @@ export class Core {
   #onTick(): void {
     this.#tick++;
     this.membership.tick();
-    const isAsking = !this.#isLoading && this.#reading === 0;
+    const isAsking = !this.#isLoading && !this.#history.isReading;
     const isDue = this.#streams.tick(isAsking);
     this.#wantCollapsed();
     if (this.#tick % BEAT_TICKS !== 0) {
@@ -215,7 +228,7 @@ export class Core {
       return;
     }
     this.#judgeStability();
-    void this.#keeper.write();
+    if (!this.#history.isReading) void this.#keeper.write();
     this.beats.now();
   }
 
@@ -249,8 +262,8 @@ export class Core {
     }
     const missing = heartbeat.missing[this.sender.stream];
     if (missing !== undefined) this.sender.answerMissing(missing);
-    this.#noticeUnsent(heartbeat);
-    for (const [stream, upTo] of Object.entries(heartbeat.asks)) this.#ask(stream, upTo);
+    this.#history.heard(heartbeat);
+    for (const [stream, upTo] of Object.entries(heartbeat.asks)) this.#asked.ask(stream, upTo);
     this.levels.heard();
   }
 
@@ -263,87 +276,6 @@ export class Core {
     this.repair?.want(loss, this.membership.storeOf(site));
   }
 
-  /** Another site wants to hear when this is applied. */
-  #ask(stream: string, upTo: number): void {
-    if (this.#streams.size === 0 || (this.#asked.get(stream) ?? 0) >= upTo) return;
-    this.#asked.set(stream, upTo);
-    this.#applied(stream);
-  }
-
-  #applied(stream: string): void {
-    const upTo = this.#asked.get(stream);
-    if (upTo === undefined || this.#streams.appliedOf(stream) < upTo) return;
-    this.#asked.delete(stream);
-    if (this.#shared === undefined) return this.beats.soon();
-    this.#shared.tell();
-    this.#askTimer ??= this.#clock.after(TOLD_MS, () => {
-      this.#askTimer = undefined;
-      this.beats.soon();
-    });
-  }
-
-  /** C2. */
-  #noticeUnsent({ site, applied, sources }: Heartbeat): void {
-    const { store } = this.#options;
-    for (const [stream, origin] of Object.entries(sources)) {
-      if (!store.isOwn(origin)) continue;
-      const upTo = applied[stream] ?? 0;
-      if (this.#hasSent(stream, upTo)) continue;
-      if (this.#shared !== undefined && stream !== this.sender.stream) void this.#checkUnsent(stream, upTo);
-      else this.#renew(site, stream, upTo);
-    }
-  }
-
-  /** Another gateway's process may have written its stream down since the notes were read. */
-  async #checkUnsent(stream: string, upTo: number): Promise<void> {
-    if (this.#reading > 0) return;
-    await this.#readNotes();
-    if (!this.#hasSent(stream, upTo)) this.#renew('', stream, upTo);
-  }
-
-  #hasSent(stream: string, upTo: number): boolean {
-    const own = this.#keeper.ownStream(stream);
-    if (own === undefined) return false;
-    // A gateway that was killed has sent more than it noted.
-    return own.sequence >= upTo || (this.#shared !== undefined && stream !== this.sender.stream);
-  }
-
-  #renew(site: string, stream: string, upTo: number): void {
-    this.#logger.warn(
-      { site, stream, sequence: upTo },
-      'another site has of this store what it never sent: the store has gone back, and takes a new origin',
-    );
-    this.#keeper.addOwn(stream, { sequence: upTo, origin: 0, startedAtMs: 0 });
-    this.#isRenewing = true;
-    this.#options.store.renewOrigin();
-    this.#isRenewing = false;
-    if (stream === this.sender.stream) this.sender.renewStream();
-    this.repair?.want('origin');
-  }
-
-  /** C1. */
-  async #wentBack(): Promise<void> {
-    this.receiver.epoch++;
-    this.#streams.reset();
-    this.#keeper.reset();
-    this.#logger.warn(
-      { origin: this.#options.store.origin },
-      'the store may have gone back: all is compared',
-    );
-    await this.#readNotes();
-    this.repair?.want('origin');
-  }
-
-  async #readNotes(): Promise<void> {
-    this.#reading++;
-    try {
-      await this.#keeper.read();
-    } catch (error) {
-      this.#logger.warn({ error: messageOf(error) }, 'notes of replication could not be read');
-    }
-    this.#reading--;
-  }
-
   #openShared(): SharedKnowledge | undefined {
     const { store, clock, logger } = this.#options;
     if (store.bus === undefined) return undefined;
@@ -354,7 +286,7 @@ export class Core {
       onHeartbeat: (header, bytes) => this.membership.hear(header, bytes),
       onApplied: (stream, from, to) => {
         this.#streams.note(stream, from, to);
-        this.#applied(stream);
+        this.#asked.applied(stream);
       },
       onHeld: (stream, first, sequence) => this.#streams.hold(stream, first, sequence),
       known: (ticks) => this.#streams.recentRanges(ticks),

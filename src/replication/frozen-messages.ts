@@ -1,5 +1,5 @@
 // Messages that came while the site takes none (MQKV.FREEZE in): held unacknowledged, so that the queue keeps them.
-import type { Clock, Timer } from '../base/index.ts';
+import { type Clock, FROZEN_MESSAGES_MAX, type Timer } from '../base/index.ts';
 import type { QueueMessage } from '../queue/index.ts';
 
 /** Units: ms between two signs of life to the queue; brokers wait a minute by default. */
@@ -37,6 +37,8 @@ export class FrozenMessages {
 
   hold(message: QueueMessage): void {
     this.#messages.push(message);
+    // A queue that has waited too long delivers again: then the oldest are no longer ours.
+    if (this.#messages.length > FROZEN_MESSAGES_MAX) this.#messages.shift()?.requeue(0);
   }
 
   /** They go back to the queue. */

@@ -75,18 +75,18 @@ function filledUp(h: Oldest & Partial<Heartbeat>): Heartbeat {
     startedAtMs: h.startedAtMs,
     address: h.address,
     lastSequence: h.lastSequence,
-    streams: counts(h.streams),
+    streams: counts(h.streams, isCount),
     outboxEmpty: h.outboxEmpty,
-    applied: counts(h.applied),
-    sources: counts(h.sources),
+    applied: counts(h.applied, isCount),
+    sources: counts(h.sources, isCount),
     missing: h.missing,
     // Older builds have no bootstrap: what they hold is all there is.
     complete: h.complete !== false,
     loading: h.loading === true,
     lacking: h.lacking === true,
-    heard: counts(h.heard),
-    delays: counts(h.delays),
-    asks: counts(h.asks),
+    heard: counts(h.heard, isNumber),
+    delays: counts(h.delays, isNumber),
+    asks: counts(h.asks, isCount),
     formats: [1, 1],
   };
 }
@@ -114,14 +114,19 @@ function isNumber(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value);
 }
 
+/** What a sequence or an origin may be. */
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
 function isNumbers(value: unknown): value is number[] {
   return Array.isArray(value) && value.every(isNumber);
 }
 
 /** A record of numbers; anything else is an empty one. */
-function counts(value: unknown): Record<string, number> {
+function counts(value: unknown, accepts: (one: unknown) => one is number): Record<string, number> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return {};
   const found: Record<string, number> = {};
-  for (const [name, count] of Object.entries(value)) if (isNumber(count)) found[name] = count;
+  for (const [name, count] of Object.entries(value)) if (accepts(count)) found[name] = count;
   return found;
 }

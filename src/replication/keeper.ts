@@ -133,7 +133,7 @@ export class Keeper {
 
   /** Those beyond OWN_STREAMS_MAX, which are forgotten. */
   #oldest(): string[] {
-    const all = [...this.#own].sort(([, a], [, b]) => a.startedAtMs - b.startedAtMs);
+    const all = [...this.#own].toSorted(([, a], [, b]) => a.startedAtMs - b.startedAtMs);
     const gone = all.slice(0, Math.max(0, all.length - OWN_STREAMS_MAX)).map(([stream]) => stream);
     for (const stream of gone) this.#own.delete(stream);
     return gone;

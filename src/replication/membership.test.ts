@@ -9,7 +9,12 @@ import { beat, TestClock } from './testing.ts';
 function membershipOf(clock: TestClock, logger: Logger = silentLogger) {
   const linked: string[] = [];
   const membership = new Membership({
-    ...{ site: 'a', storeId: 'mine', startedAtMs: 50_000, clock, logger, horizonMs: HORIZON_MS },
+    site: 'a',
+    storeId: 'mine',
+    startedAtMs: 50_000,
+    clock,
+    logger,
+    horizonMs: HORIZON_MS,
     onLinked: ({ site, storeId }) => linked.push(`${site} ${storeId}`),
   });
   const sequences = new Map<string, number>();
@@ -58,8 +63,14 @@ describe('membership', () => {
 
   test('an older build is understood; what is no heartbeat is not', () => {
     const old = {
-      ...{ site: 'b', storeId: 's', origin: 7, startedAtMs: 1, address: 'h:1', lastSequence: 9 },
-      ...{ outboxEmpty: true, missing: { aa: [1, 2] }, formats: [1, 1] },
+      site: 'b',
+      storeId: 's',
+      origin: 7,
+      startedAtMs: 1,
+      address: 'h:1',
+      lastSequence: 9,
+      outboxEmpty: true,
+      missing: { aa: [1, 2], formats: [1, 1] },
     };
     const heartbeat = decodeHeartbeat(Buffer.from(JSON.stringify(old)));
     expect(heartbeat).toMatchObject({
@@ -73,7 +84,9 @@ describe('membership', () => {
     for (const text of ['no json', '{}', '[]', 'null', JSON.stringify({ ...old, missing: { aa: ['x'] } })])
       expect(decodeHeartbeat(Buffer.from(text))).toBeUndefined();
     const odd = decodeHeartbeat(
-      Buffer.from(JSON.stringify({ ...old, applied: { x: 'y', z: 3 }, heard: [], streams: null })),
+      Buffer.from(
+        JSON.stringify({ ...old, applied: { x: 'y', z: 3, n: -1, f: 1.5 }, heard: [], streams: null }),
+      ),
     );
     expect(odd).toMatchObject({ applied: { z: 3 }, heard: {}, streams: {} });
   });

@@ -65,7 +65,7 @@ export class Membership {
 
   /** As they are kept. Order: by site name. */
   records(): readonly MemberRecord[] {
-    return [...this.#records.values()].sort((a, b) => (a.site < b.site ? -1 : 1));
+    return [...this.#records.values()].toSorted((a, b) => (a.site < b.site ? -1 : 1));
   }
 
   /** A site by its store; undefined: not heard, or its name has another store now. */

@@ -33,7 +33,12 @@ function receiverOf(clock: TestClock, store: Store) {
   const lost: string[] = [];
   const streams = new Streams({ clock, horizonMs: HORIZON_MS, onLost: (stream) => lost.push(stream) });
   const receiver = new Receiver({
-    ...{ site: 'here', store, streams, clock, logger: silentLogger, horizonMs: HORIZON_MS },
+    site: 'here',
+    store,
+    streams,
+    clock,
+    logger: silentLogger,
+    horizonMs: HORIZON_MS,
     onPublish: (channel, text) => heard.push(`${channel}=${text}`),
     onHeartbeat: () => heard.push('heartbeat'),
     onLost: (loss, site) => lost.push(`${loss} ${site}`),

@@ -8,14 +8,7 @@
 //  R4  A sequence counts as applied only after the store has merged it, and only while the store has not gone back since (`epoch`).
 //  R5  What is applied already is dropped, and so is what is older than half the horizon: that counts as lost, and is repaired.
 //  R6  Sequences of loose streams mean nothing.
-import {
-  type Clock,
-  type Latin1,
-  type Logger,
-  messageOf,
-  MqkvError,
-  WHOLE_BODIES_MAX,
-} from '../base/index.ts';
+import { type Clock, type Latin1, type Logger, messageOf, MqkvError } from '../base/index.ts';
 import type { QueueMessage } from '../queue/index.ts';
 import type { Store } from '../store/index.ts';
 import {
@@ -37,6 +30,7 @@ import {
 } from './envelope.ts';
 import { FrozenMessages } from './frozen-messages.ts';
 import type { Applied, Streams } from './streams.ts';
+import { WholeBodies } from './whole-bodies.ts';
 
 /** Units: ms. Pause before a message that could not be merged just now (store unreachable) comes again. */
 const MERGE_RETRY_MS = 1_000;
@@ -88,10 +82,9 @@ export class Receiver {
   readonly #options: ReceiverOptions;
   readonly #streams: Streams;
   readonly #frozen: FrozenMessages;
+  readonly #bodies: WholeBodies;
   /** Messages being applied, so that a doubled one waits for its twin. */
   readonly #underWay = new Map<string, Promise<void>>();
-  /** Whole bodies whose merge failed: their fragments are staged no more. */
-  readonly #bodies = new Map<string, Buffer>();
   #envelopes = 0;
   #own = 0;
   #doubled = 0;
@@ -107,6 +100,7 @@ export class Receiver {
   constructor(options: ReceiverOptions) {
     this.#options = options;
     this.#streams = options.streams;
+    this.#bodies = new WholeBodies(options.store);
     this.#frozen = new FrozenMessages(options.clock, (message) => void this.#receive(message));
   }
 
@@ -211,8 +205,9 @@ export class Receiver {
     window.origin = origin;
     if (this.#isOld(header)) return this.#drop(header);
     const { epoch } = this;
-    const body = await this.#wholeBody(envelope);
+    const body = await this.#bodies.add(envelope);
     if (body !== undefined) await this.#applyWhole(header, body, epoch);
+    else this.#hold(header);
     this.#envelopes++;
     this.#lagMs = Math.max(0, this.#options.clock.now() - header.timeMs);
   }
@@ -222,7 +217,7 @@ export class Receiver {
     const { stream, sequence, fragment, fragments } = header;
     const sections = decodeSections(body);
     const first = sequence - fragment;
-    await this.#keeping(nameOf(header), body, fragments, () => this.#merge(header, sections));
+    await this.#bodies.keeping(header, body, () => this.#merge(header, sections));
     if (epoch !== this.epoch) throw new MqkvError('STORE_WENT_BACK', 'the store went back meanwhile');
     if (!this.#isClosed(header, sections)) return;
     this.#streams.note(stream, first, first + fragments - 1);
@@ -245,33 +240,13 @@ export class Receiver {
     return true;
   }
 
-  /** Keeps a body of several fragments while its merge may fail. */
-  async #keeping(name: string, body: Buffer, fragments: number, task: () => Promise<void>): Promise<void> {
-    if (fragments === 1) return task();
-    this.#bodies.set(name, body);
-    const oldest = this.#bodies.keys().next();
-    if (this.#bodies.size > WHOLE_BODIES_MAX && oldest.done !== true) this.#bodies.delete(oldest.value);
-    await task();
-    this.#bodies.delete(name);
-  }
-
-  /** The body, when this was the last piece of it. */
-  async #wholeBody({ header, body }: Envelope): Promise<Buffer | undefined> {
-    const { stream, sequence, fragment: index, fragments: count } = header;
-    if (count === 1) return body;
-    const name = nameOf(header);
-    const kept = this.#bodies.get(name);
-    if (kept !== undefined) return kept;
-    const whole = await this.#options.store.staging.add({ name, index, count, bytes: body });
-    if (whole !== undefined) return whole;
-    if (isLoose(stream)) return undefined;
-    this.#streams.hold(stream, sequence - index, sequence);
-    this.#options.onHeld?.(stream, sequence - index, sequence);
-    return undefined;
+  #hold({ stream, sequence, fragment }: EnvelopeHeader): void {
+    this.#streams.hold(stream, sequence - fragment, sequence);
+    this.#options.onHeld?.(stream, sequence - fragment, sequence);
   }
 
   async #applyLoose(envelope: Envelope): Promise<void> {
-    const body = await this.#wholeBody(envelope);
+    const body = await this.#bodies.add(envelope);
     if (body !== undefined) await this.#merge(envelope.header, decodeSections(body));
   }
 
@@ -317,11 +292,6 @@ export class Receiver {
     this.#quarantined++;
     this.#options.logger.warn({ error: messageOf(error) }, 'message quarantined: it cannot be merged');
   }
-}
-
-/** Names the envelope that a fragment is part of. */
-function nameOf({ stream, sequence, fragment }: EnvelopeHeader): string {
-  return `${stream}:${sequence - fragment}`;
 }
 
 function isHopeless(error: unknown): boolean {

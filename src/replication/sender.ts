@@ -8,39 +8,24 @@
 //  S3  Sequences are given in the order of taking (of a store that answers later: of its answers), from 1; a repeated publish
 //      repeats its sequence and bytes (O2).
 //  S4  Every sequence of the stream goes to the queue (O3).
-//  S5  While local writes come fast, a batch goes at most every BUSY_PACE_MS on average: a burst starves
-//      neither clients nor links, marks collapse meanwhile (about 150,000 plain writes of 64 bytes a second). Else PACE_MS.
+//  S5  While local writes come fast, a batch goes at most every 4 ms on average, else every ms (pace.ts): a burst starves
+//      neither clients nor links, marks collapse meanwhile (about 150,000 plain writes of 64 bytes a second).
 import {
   ENVELOPE_BYTES,
   type Latin1,
   messageOf,
-  PUBLISH_BYTES_MAX,
   PUBLISHES_IN_FLIGHT_BYTES_MAX,
   PUBLISHES_IN_FLIGHT_MAX,
   sleep,
   type Timer,
 } from '../base/index.ts';
 import type { Page, Store, Taken } from '../store/index.ts';
-import {
-  encodePublish,
-  encodeSection,
-  SECTION_ANSWER,
-  SECTION_ASK,
-  SECTION_DELTAS,
-  SECTION_HEARTBEAT,
-  SECTION_PUBLISH,
-} from './envelope.ts';
+import { encodeSection, SECTION_ANSWER, SECTION_ASK, SECTION_DELTAS, SECTION_HEARTBEAT } from './envelope.ts';
 import { Handover } from './handover.ts';
-import { Outgoing, type OutgoingOptions, type Sent, sizeOf } from './outgoing.ts';
+import { Outgoing, type OutgoingOptions, type Sent } from './outgoing.ts';
+import { Pace } from './pace.ts';
 import { Refills } from './refills.ts';
-
-/** Units: ms. A batch is open about this long when there was nothing before it. */
-const BATCH_OPEN_MS = 1;
-/** Units: ms of time that one batch costs (S5); up to PUBLISHES_IN_FLIGHT_MAX of them are saved up. */
-const PACE_MS = 1;
-const BUSY_PACE_MS = 4;
-/** Marks that came since the last batch from which on the site is busy. */
-const BUSY_MARKS = 64;
+import { WaitingMessages } from './waiting-messages.ts';
 
 export interface SenderOptions extends OutgoingOptions {
   readonly store: Store;
@@ -72,17 +57,12 @@ export class Sender {
   readonly #options: SenderOptions;
   readonly #outgoing: Outgoing;
   readonly #handover = new Handover();
+  readonly #pace = new Pace();
   #refills: Refills;
-  readonly #messages: Uint8Array[][] = [];
-  #messageBytes = 0;
+  readonly #messages = new WaitingMessages();
   #timer: Timer | undefined;
-  /** Units: ms by the clock; batches up to now were paid for until here (S5). */
-  #paidUntilMs = 0;
-  /** Marks left by the last batch. */
-  #backlog = 0;
   /** Takings that the store has not answered yet. */
   #taking = 0;
-  #publishesDropped = 0;
   #heartbeatUnderWay = false;
   /** Counters of the refills of earlier streams. */
   #before = { remarked: 0, lost: 0 };
@@ -152,7 +132,7 @@ export class Sender {
 
   stats(): SenderStats {
     const { envelopes, bytes, failures, resent, inFlight, inFlightBytes } = this.#outgoing;
-    const publishesDropped = this.#publishesDropped;
+    const publishesDropped = this.#messages.dropped;
     const remarked = this.#before.remarked + this.#refills.remarked;
     const lost = this.#before.lost + this.#refills.lost;
     return { envelopes, bytes, failures, publishesDropped, resent, remarked, lost, inFlight, inFlightBytes };
@@ -160,13 +140,7 @@ export class Sender {
 
   /** Sends a PUBLISH along (at most once; dropped oldest first beyond PUBLISH_BYTES_MAX). */
   publishMessage(channel: Latin1, message: Latin1): void {
-    const section = encodeSection({ kind: SECTION_PUBLISH, bytes: encodePublish(channel, message) });
-    this.#messages.push(section);
-    this.#messageBytes += sizeOf(section);
-    while (this.#messageBytes > PUBLISH_BYTES_MAX && this.#messages.length > 1) {
-      this.#messageBytes -= sizeOf(this.#messages.shift() ?? []);
-      this.#publishesDropped++;
-    }
+    this.#messages.push(channel, message);
     this.#schedule();
   }
 
@@ -266,8 +240,7 @@ export class Sender {
   #schedule(): void {
     if (this.#timer !== undefined || this.#outgoing.isClosed || this.#outgoing.isFrozen) return;
     const { clock } = this.#options;
-    const waitMs = Math.min(BUSY_PACE_MS, Math.max(BATCH_OPEN_MS, this.#paidUntilMs - clock.now()));
-    this.#timer = clock.after(waitMs, () => {
+    this.#timer = clock.after(this.#pace.waitMs(clock.now()), () => {
       this.#timer = undefined;
       this.#flush();
     });
@@ -277,14 +250,13 @@ export class Sender {
   #flush(): void {
     if (this.#outgoing.isClosed || this.#outgoing.isFrozen) return;
     const now = this.#options.clock.now();
-    const paceMs = this.#isBusy ? BUSY_PACE_MS : PACE_MS;
-    const oldest = now - paceMs * PUBLISHES_IN_FLIGHT_MAX;
-    this.#paidUntilMs = Math.max(oldest, Math.min(this.#paidUntilMs, now + paceMs));
-    while (this.#hasRoom && this.#isWaiting && this.#paidUntilMs <= now) {
+    const { outbox } = this.#options.store;
+    this.#pace.begin(now, outbox.pending);
+    while (this.#hasRoom && this.#isWaiting && this.#pace.isFree(now)) {
       this.#next();
-      this.#paidUntilMs += paceMs;
+      this.#pace.spend();
     }
-    this.#backlog = this.#options.store.outbox.pending;
+    this.#pace.end(outbox.pending);
     if (this.#hasRoom && this.#isWaiting) this.#schedule();
   }
 
@@ -294,18 +266,13 @@ export class Sender {
     return inFlight + this.#taking < PUBLISHES_IN_FLIGHT_MAX && inFlightBytes < PUBLISHES_IN_FLIGHT_BYTES_MAX;
   }
 
-  get #isBusy(): boolean {
-    return this.#options.store.outbox.pending - this.#backlog > BUSY_MARKS;
-  }
-
   get #isWaiting(): boolean {
     return this.#options.store.outbox.pending > 0 || this.#messages.length > 0;
   }
 
   /** Takes a batch and sends it; of a store in this process within this call. */
   #next(): void {
-    const sections = this.#messages.splice(0);
-    this.#messageBytes = 0;
+    const sections = this.#messages.take();
     const { outbox } = this.#options.store;
     const before = outbox.pending;
     const taken = outbox.take(ENVELOPE_BYTES);

@@ -26,7 +26,9 @@ function gateway() {
   const known: Record<string, Range[]> = {};
   const asked: number[] = [];
   const knowledge = new SharedKnowledge({
-    ...{ bus, clock, logger: silentLogger },
+    bus,
+    clock,
+    logger: silentLogger,
     onApplied: (stream, from, to) => applied.push([stream, from, to]),
     onHeld: (stream, first, sequence) => held.push([stream, first, sequence]),
     onHeartbeat: (header, bytes) => heard.push([header, Buffer.from(bytes).toString()]),
@@ -40,8 +42,13 @@ function gateway() {
 }
 
 const HEADER = {
-  ...{ site: 'far', origin: 7, stream: '00000000000000aa', sequence: 3 },
-  ...{ timeMs: 5, fragment: 0, fragments: 1 },
+  site: 'far',
+  origin: 7,
+  stream: '00000000000000aa',
+  sequence: 3,
+  timeMs: 5,
+  fragment: 0,
+  fragments: 1,
 };
 
 test('what is applied and staged is told every second, in ranges; what is applied again and again', async () => {

@@ -82,7 +82,7 @@ export function lagsHere(membership: Membership, streams: Streams): Record<strin
 /** Every pair of sites that this one knows of. Order: by `from`, then by `to`. */
 export function siteLags(self: OwnState, membership: Membership, streams: Streams): SiteLag[] {
   const own = { ...self, heard: lagsHere(membership, streams) };
-  const all = [own, ...membership.members()].sort((a, b) => (a.site < b.site ? -1 : 1));
+  const all = [own, ...membership.members()].toSorted((a, b) => (a.site < b.site ? -1 : 1));
   return all.flatMap((from) =>
     all
       .filter((to) => to.site !== from.site)

@@ -9,7 +9,12 @@ import { beat, TestClock } from './testing.ts';
 function world() {
   const clock = new TestClock(1_000_000);
   const membership = new Membership({
-    ...{ site: 'a', storeId: 'A', startedAtMs: 0, clock, logger: silentLogger, horizonMs: HORIZON_MS },
+    site: 'a',
+    storeId: 'A',
+    startedAtMs: 0,
+    clock,
+    logger: silentLogger,
+    horizonMs: HORIZON_MS,
   });
   const stability = new Stability();
   let sequence = 0;

@@ -231,8 +231,13 @@ export function sealed(
 ): Buffer {
   return encodeEnvelope(
     {
-      ...{ site: 'far', origin: 8, stream: '1122334455667788', sequence: 1 },
-      ...{ timeMs: 1_000_000_000_000, fragment: 0, fragments: 1 },
+      site: 'far',
+      origin: 8,
+      stream: '1122334455667788',
+      sequence: 1,
+      timeMs: 1_000_000_000_000,
+      fragment: 0,
+      fragments: 1,
       ...header,
     },
     sections,
@@ -250,9 +255,25 @@ export function rawDeltas(text: string): Uint8Array[] {
 /** A heartbeat of a site, with what the test says of it. */
 export function beat(site: string, storeId: string, more: Partial<Heartbeat> = {}): Buffer {
   return encodeHeartbeat({
-    ...{ site, storeId, origin: 1, origins: [1], startedAtMs: 1, address: '', lastSequence: 0 },
-    ...{ streams: {}, outboxEmpty: true, applied: {}, sources: {}, missing: {}, complete: true },
-    ...{ loading: false, lacking: false, heard: {}, delays: {}, asks: {}, ...more },
+    site,
+    storeId,
+    origin: 1,
+    origins: [1],
+    startedAtMs: 1,
+    address: '',
+    lastSequence: 0,
+    streams: {},
+    outboxEmpty: true,
+    applied: {},
+    sources: {},
+    missing: {},
+    complete: true,
+    loading: false,
+    lacking: false,
+    heard: {},
+    delays: {},
+    asks: {},
+    ...more,
   });
 }
 
