@@ -135,7 +135,7 @@ describe('incidents of other systems: losses', () => {
       for (let i = 100; i < 200; i++) stage.call(0, `SET key${i} ${value}`);
       for (let i = 0; i < 25; i++) stage.call(1, `DEL key${i}`);
       for (let i = 0; i < 30; i++) stage.call(2, 'INCR counter');
-      await stage.pass(20_000);
+      await stage.pass(4_000);
       for (const site of [0, 1, 2]) expect(stage.site(site).under.store.outbox.pending).toBe(0);
       expect(stage.call(1, 'DBSIZE')).toBe(':75\r\n');
       stage.loseAll(false);
