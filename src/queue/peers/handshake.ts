@@ -1,6 +1,6 @@
 // How two sites make a connection a link: names and ids exchanged, the shared secret proven both ways.
 //
-//   dialler  MQKV.PEER HELLO 1 site storeId nonce address
+//   dialler  MQKV.PEER HELLO 1 site storeId nonce address [ASK]     ASK: for requests (ask-link.ts), else for messages (link.ts)
 //   listener HELLO 1 site storeId nonce proof           (array of bulks) or -CODE text, then it closes
 //   dialler  MQKV.PEER PROOF proof
 //   listener READY                                      (array of one bulk) or -CODE text
@@ -15,6 +15,9 @@ import type { Peer } from './link.ts';
 
 /** Version of the link's protocol. */
 const LINK_FORMAT = '1';
+/** What a dialler adds that wants to ask, and its place behind HELLO. */
+export const FOR_ASKING = 'ASK';
+export const PURPOSE_AT = 5;
 /** Units: ms for the whole handshake. */
 const HANDSHAKE_MS = 5_000;
 
@@ -53,14 +56,14 @@ function same(a: string, b: string): boolean {
 export async function greet(
   socket: Socket,
   frames: PeerFrames,
-  self: Self & { readonly dialled: string },
+  self: Self & { readonly dialled: string; readonly purpose?: typeof FOR_ASKING },
 ): Promise<Peer> {
   const nonce = randomHex(self.random, 16);
-  socket.write(
-    encodeCommand(['MQKV.PEER', 'HELLO', LINK_FORMAT, self.site, self.storeId, nonce, self.address()]),
-  );
-  const hello = await nextFrame(socket, frames, self.clock);
-  const [word, format, site, storeId, theirNonce, proof] = hello.map((part) => part.toString('latin1'));
+  const hello = [LINK_FORMAT, self.site, self.storeId, nonce, self.address()];
+  if (self.purpose !== undefined) hello.push(self.purpose);
+  socket.write(encodeCommand(['MQKV.PEER', 'HELLO', ...hello]));
+  const reply = await nextFrame(socket, frames, self.clock);
+  const [word, format, site, storeId, theirNonce, proof] = reply.map((part) => part.toString('latin1'));
   if (word !== 'HELLO' || format !== LINK_FORMAT)
     throw new MqkvError('PEER_REFUSED', `peer link format ${format ?? '?'} is not ${LINK_FORMAT}`);
   if (site === undefined || storeId === undefined || theirNonce === undefined || proof === undefined) {

@@ -6,19 +6,12 @@
 //   MQKV.PEER PING          every second; a side that hears nothing for LINK_SILENT_MS closes
 //
 // Invariants
-//  L1  A send settles when its ACK came or the link is over; the next link begins with the whole state (DESIGN 6).
+//  L1  A send settles when its ACK came or the link is over; what it did not carry is found by comparison (DESIGN 7).
 //  L2  At most `receiveMax` delivered messages are unacknowledged; beyond that the socket is not read.
 //  L3  A peer that is silent for LINK_STALLED_MS holds up nobody else: its sends settle, since the connection either still
 //      delivers them or ends (L1); beyond PEER_STALLED_BYTES_MAX waiting for it the link is closed.
 import type { Socket } from 'node:net';
-import {
-  type Clock,
-  type Logger,
-  messageOf,
-  PEER_SENDS_MAX,
-  PEER_STALLED_BYTES_MAX,
-  type Timer,
-} from '../../base/index.ts';
+import { type Clock, type Logger, messageOf, PEER_STALLED_BYTES_MAX, type Timer } from '../../base/index.ts';
 import { encodeCommand } from '../../resp/index.ts';
 import { PeerFrames } from './frames.ts';
 
@@ -130,11 +123,6 @@ export class Link {
   /** Units: ms; 0 while this side does not read. */
   get #silentMs(): number {
     return this.#paused ? 0 : this.#options.clock.now() - this.#heardAtMs;
-  }
-
-  /** Room for another message of a bulk transfer, beside live ones. */
-  get hasRoom(): boolean {
-    return this.#waiting.size < PEER_SENDS_MAX;
   }
 
   get closed(): boolean {

@@ -1,5 +1,5 @@
 // Direct links between the sites' own RESP ports as a queue: no broker, no forwarding, every pair of sites one link.
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import {
   below,
   type Clock,
@@ -13,6 +13,7 @@ import {
   VALUE_BYTES_MAX,
 } from '../../base/index.ts';
 import type { BrokerState, Queue, QueueCapabilities, QueueMessage, QueueStats } from '../queue.ts';
+import { connected, dialled } from './dialling.ts';
 import { PeerFrames } from './frames.ts';
 import { answer, greet, type Self } from './handshake.ts';
 import { Link, type Peer } from './link.ts';
@@ -20,8 +21,6 @@ import { Link, type Peer } from './link.ts';
 /** Units: ms between tries at an address; the first and the longest. */
 const DIAL_MS_MIN = 100;
 const DIAL_MS_MAX = 2_000;
-/** Units: ms until a TCP connection counts as failed. */
-const CONNECT_MS = 5_000;
 
 export interface PeersOptions {
   readonly peers: readonly { readonly host: string; readonly port: number }[];
@@ -37,8 +36,6 @@ export interface PeersOptions {
 
 /** The queue of peer links. */
 export interface PeersQueue extends Queue {
-  /** What a new link sends first: every key's state as sealed messages. Set before `subscribe`. */
-  greeting: (() => AsyncIterable<Buffer>) | undefined;
   /** Takes over a connection whose client said MQKV.PEER HELLO. `hello`: the arguments after HELLO. */
   accept(
     connection: { readonly socket: Socket; readonly head: Buffer; readonly remoteAddress: string },
@@ -72,7 +69,6 @@ export function openPeersQueue(options: PeersOptions): PeersQueue {
 class DirectPeers implements PeersQueue {
   readonly name = 'peers';
   readonly capabilities = CAPABILITIES;
-  greeting: (() => AsyncIterable<Buffer>) | undefined;
   readonly #options: PeersOptions;
   readonly #self: Self;
   readonly #scope: Scope;
@@ -210,7 +206,7 @@ class DirectPeers implements PeersQueue {
 
   /** Result: undefined, or why there is no link. */
   async #dial(dial: Dial): Promise<string | undefined> {
-    const socket = connect({ host: dial.host, port: dial.port, noDelay: true });
+    const socket = dialled(dial);
     this.#early.add(socket);
     try {
       const frames = new PeerFrames();
@@ -261,24 +257,12 @@ class DirectPeers implements PeersQueue {
     this.#links.set(end.peer.storeId, link);
     logger.info({ peer: end.peer.site, address: end.peer.address }, 'peer linked');
     link.start();
-    this.#scope.run(() => this.#greet(link));
   }
 
   #ended(link: Link): void {
     if (this.#links.get(link.peer.storeId) !== link) return;
     this.#links.delete(link.peer.storeId);
     this.#options.logger.info({ peer: link.peer.site, address: link.peer.address }, 'peer link over');
-  }
-
-  async #greet(link: Link): Promise<void> {
-    if (this.greeting === undefined) return;
-    const sends = new Set<Promise<void>>();
-    for await (const body of this.greeting()) {
-      if (link.closed) return;
-      const send = link.send(body).finally(() => sends.delete(send));
-      sends.add(send);
-      while (!link.hasRoom && !link.closed && sends.size > 0) await Promise.race(sends);
-    }
   }
 
   #deliver(link: Link, body: Buffer, done: () => void): void {
@@ -309,22 +293,4 @@ function absentRow(dial: Dial): QueueStats['brokers'][number] {
     depth: null,
     error,
   };
-}
-
-function connected(socket: Socket, clock: Clock): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = clock.after(CONNECT_MS, () =>
-      settle(new MqkvError('PEER_UNREACHABLE', `no connection within ${CONNECT_MS} ms`)),
-    );
-    const settle = (error?: Error): void => {
-      timer.cancel();
-      socket.off('error', settle);
-      socket.off('connect', onConnect);
-      if (error === undefined) resolve();
-      else reject(error);
-    };
-    const onConnect = (): void => settle();
-    socket.on('error', settle);
-    socket.on('connect', onConnect);
-  });
 }
