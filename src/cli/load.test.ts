@@ -151,10 +151,7 @@ describe('refusals of flags', () => {
       ['--max-memory', '1gb'],
       '"--max-memory" is not available yet: this version has not got the memory limit',
     ],
-    [
-      ['--serve-while-loading'],
-      '"--serve-while-loading" is not available yet: this version has not got bootstrap from a peer',
-    ],
+    [['--max-memory=1gb'], '"--max-memory" is not available yet: this version has not got the memory limit'],
     [
       ['--foreign-writes', 'adopt'],
       '--foreign-writes needs a Redis as --store: nobody else writes to the embedded store',
@@ -174,7 +171,8 @@ describe('refusals of values', () => {
   const SIZE = 'must be a size such as 64mb, 512MiB or 1gb, from 1kb to 512mb';
   const DURATION = 'must be a duration such as 500ms, 10s or 24h, from 0s to 1h';
   const NOW = 'this version has nsq: and peers:';
-  const STORES = 'this version has memory:, file:, redis:, rediss:, unix:, redis+sentinel: and redis+cluster:';
+  const STORES =
+    'this version has memory:, file:, redis:, rediss:, unix:, redis+sentinel: and redis+cluster:';
   const rows: readonly (readonly [flag: string, value: string, message: string])[] = [
     ['listen', '6389', `${LISTEN}; did you mean "127.0.0.1:6389"?`],
     ['listen', ':6389', `${LISTEN}; did you mean "127.0.0.1:6389"?`],

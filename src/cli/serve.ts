@@ -26,8 +26,11 @@ export async function serve(args: readonly string[]): Promise<number> {
   const stop = nextSignal();
   const site = await open(config, logger);
   warnOfOpenAdmin(config, logger);
-  sayReady(site);
-  logger.info({ addresses: site.addresses, admin: site.adminAddress }, 'ready');
+  const isLoaded = await Promise.race([site.loaded.then(() => true), stop.then(() => false)]);
+  if (isLoaded) {
+    sayReady(site);
+    logger.info({ addresses: site.addresses, admin: site.adminAddress }, 'ready');
+  }
   logger.info({ signal: await stop }, 'stopping');
   process.once('SIGTERM', () => process.exit(1));
   process.once('SIGINT', () => process.exit(1));

@@ -43,7 +43,7 @@ export function fromArguments(args: readonly string[]): Source {
   const known = NAMES.map((name) => [name, { type: 'string' }] as const);
   const options = Object.fromEntries(known);
   const { tokens } = parseArgs({
-    args: [...args],
+    args: args.map(withValue),
     options,
     strict: false,
     allowPositionals: true,
@@ -61,6 +61,13 @@ export function fromArguments(args: readonly string[]): Source {
     found.set(name, { texts: [...before, token.value], where: `--${name}` });
   }
   return found;
+}
+
+/** A flag that means something without a value gets it. */
+function withValue(arg: string): string {
+  const name = arg.slice(2);
+  const bare = arg.startsWith('--') && isOptionName(name) ? optionOf(name).bare : undefined;
+  return bare === undefined ? arg : `${arg}=${bare}`;
 }
 
 /** Variables `MQKV_…`; several values of a repeatable option are separated by spaces. An empty one counts as not given. */
@@ -129,6 +136,7 @@ function hintOf(name: string, variable: string, variables: readonly string[]): s
 function textsOf(value: unknown, name: OptionName, path: string): readonly string[] {
   if (typeof value === 'string') return [value];
   if (typeof value === 'number' || typeof value === 'bigint') return [String(value)];
+  if (typeof value === 'boolean' && optionOf(name).bare !== undefined) return [value ? 'yes' : 'no'];
   const list = optionOf(name).repeatable && Array.isArray(value) ? value : [];
   const texts = list.filter((element) => typeof element === 'string');
   if (texts.length > 0 && texts.length === list.length) return texts;

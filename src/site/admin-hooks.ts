@@ -46,7 +46,9 @@ export function adminHooks(parts: SiteParts): AdminHooks {
 function problemsOf({ replication, site, opened }: SiteParts): string[] {
   const isDuplicate = replication?.membership.duplicate === true;
   const duplicate = isDuplicate ? [`another site is named '${site}' and was started earlier`] : [];
-  return [...opened.problems(), ...duplicate];
+  const isLoading = replication?.bootstrap.isLoading === true;
+  const loading = isLoading ? ['the data of another site is being copied'] : [];
+  return [...opened.problems(), ...duplicate, ...loading];
 }
 
 /** The slowest site heard lately; null: alone. */

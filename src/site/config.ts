@@ -35,6 +35,8 @@ export interface Config {
   readonly password: Buffer | undefined;
   /** undefined: no admin HTTP. */
   readonly admin: HostPort | undefined;
+  /** Data commands are answered while the first copy is made. */
+  readonly serveWhileLoading: boolean;
   /** Units: bytes. */
   readonly valueBytesMax: number;
   /** Units: ms. */
@@ -61,6 +63,7 @@ export function makeConfig(given: Partial<Config> & { readonly site: string }): 
     secret: undefined,
     password: undefined,
     admin: undefined,
+    serveWhileLoading: false,
     valueBytesMax: VALUE_BYTES_MAX,
     stopTimeoutMs: STOP_TIMEOUT_MS,
     logLevel: 'info',
@@ -86,6 +89,7 @@ export function buildConfig(settings: Settings & { readonly site: string }, file
     secret: files.secret,
     password: files.password,
     admin: settings.admin,
+    serveWhileLoading: settings['serve-while-loading'] ?? base.serveWhileLoading,
     valueBytesMax: settings['max-value'] ?? base.valueBytesMax,
     stopTimeoutMs: settings['stop-timeout'] ?? base.stopTimeoutMs,
     logLevel: settings['log-level'] ?? base.logLevel,

@@ -1,7 +1,7 @@
 // From a parsed queue URL to its adapter; drivers are loaded only when they are configured.
 import type { Clock, Logger, Random } from '../base/index.ts';
 import type { Queue } from '../queue/index.ts';
-import type { PeersQueue } from '../queue/peers/index.ts';
+import type { PeersQueue, TcpPeerPort } from '../queue/peers/index.ts';
 import type { Config } from './config.ts';
 import type { PeersUrl, QueueUrl } from './urls.ts';
 
@@ -20,6 +20,14 @@ export interface QueueSurroundings {
 export interface OpenedQueue {
   readonly queue: Queue;
   readonly peers: PeersQueue | undefined;
+}
+
+/** Opens the way of requests to other sites, which every site with a queue has. */
+export async function openPort(around: QueueSurroundings): Promise<TcpPeerPort> {
+  const { config, storeId, clock, random, logger, address } = around;
+  const { openPeerPort } = await import('../queue/peers/index.ts');
+  const { site, secret } = config;
+  return openPeerPort({ site, storeId, secret, clock, random, logger, address });
 }
 
 /** Opens the adapter of a URL. Errors: MqkvError of the adapter; a broker that is away is none. */

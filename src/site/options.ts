@@ -7,6 +7,8 @@ import { parseQueueUrl, parseStoreUrl, parseSubscribeUrl } from './urls.ts';
 export interface Option<T = unknown> {
   /** May be given several times; the value is then the list of all. */
   readonly repeatable?: true;
+  /** What the flag means without a value; a value then follows "=" only. */
+  readonly bare?: string;
   /** What stands for the value in help. */
   readonly value: string;
   /** As a user would write it; undefined: none, or `defaultDoc` says where it comes from. */
@@ -135,6 +137,14 @@ export const OPTIONS = {
     doc: 'Where the admin HTTP (health, statistics, metrics, profiles) listens. It asks for no password.',
     parse: (text) => (text === 'off' ? undefined : parseHostPort(text, 0)),
   },
+  'serve-while-loading': {
+    bare: 'yes',
+    value: 'yes|no',
+    default: 'no',
+    range: 'yes (also the flag alone), no',
+    doc: 'Whether a site that is copying the data of another one answers data commands already, with what it has so far. Else it answers -LOADING for so long.',
+    parse: yesOrNo,
+  },
   'max-value': {
     value: 'SIZE',
     default: '512mb',
@@ -167,7 +177,6 @@ export const OPTIONS = {
 /** The options whose feature does not exist yet. */
 export const LATER_OPTIONS: Readonly<Record<string, LaterOption>> = {
   'max-memory': { feature: 'the memory limit' },
-  'serve-while-loading': { feature: 'bootstrap from a peer' },
   'local-channels': { feature: 'local channels' },
 };
 
@@ -184,6 +193,12 @@ export type Settings = {
 /** The variable of an option in the environment: `MQKV_MAX_VALUE` of `max-value`. */
 export function envName(option: string): string {
   return `MQKV_${option.toUpperCase().replaceAll('-', '_')}`;
+}
+
+function yesOrNo(text: string): boolean {
+  if (text === 'yes') return true;
+  if (text === 'no') return false;
+  throw badValue('must be yes or no');
 }
 
 function filePath(text: string): string {

@@ -6,9 +6,10 @@ import { createServer, type RespServer } from '../server/index.ts';
 import { formatAddress } from './addresses.ts';
 import { adminHooks } from './admin-hooks.ts';
 import type { Config } from './config.ts';
-import { type OpenedQueue, openQueue } from './open-queue.ts';
+import { type OpenedQueue, openPort, openQueue } from './open-queue.ts';
 import { type OpenedStore, openStore } from './open-store.ts';
-import { acceptPeer } from './peer-door.ts';
+import type { TcpPeerPort } from '../queue/peers/index.ts';
+import { acceptPeer, type PeerDoors } from './peer-door.ts';
 import { infoSections } from './info-sections.ts';
 import { replicationHooks } from './replication-face.ts';
 
@@ -29,6 +30,8 @@ export interface Site extends AsyncDisposable {
   readonly addresses: readonly string[];
   /** HOST:PORT of the admin HTTP; undefined: off. */
   readonly adminAddress: string | undefined;
+  /** Resolves when data commands are answered: a site without data first copies that of another one. Never rejects. */
+  readonly loaded: Promise<void>;
   /** Stops taking connections, answers what is in, publishes what is pending for at most `timeoutMs`. Idempotent. */
   close(options?: { readonly timeoutMs: number }): Promise<void>;
 }
@@ -36,7 +39,7 @@ export interface Site extends AsyncDisposable {
 /** Units: ms that a stop gives clients to be answered. */
 const SERVER_GRACE_MS = 2_000;
 
-/** Opens a site: when this resolves it serves clients. Errors: MqkvError, or the system's for an address in use. */
+/** Opens a site: when this resolves it accepts clients, and after `loaded` it answers their data commands. Errors: MqkvError, or the system's for an address in use. */
 export async function openSite(config: Config, around: Surroundings): Promise<Site> {
   const opening = new OpeningSite(config, around);
   try {
@@ -52,6 +55,7 @@ class OpeningSite implements Site {
   readonly #config: Config;
   readonly #around: Surroundings;
   readonly #queues: OpenedQueue[] = [];
+  #port: TcpPeerPort | undefined;
   #opened: OpenedStore | undefined;
   #server: RespServer | undefined;
   #replication: Replication | undefined;
@@ -74,6 +78,10 @@ class OpeningSite implements Site {
     return this.#admin?.address;
   }
 
+  get loaded(): Promise<void> {
+    return this.#replication?.bootstrap.loaded ?? Promise.resolve();
+  }
+
   async open(): Promise<void> {
     const config = this.#config;
     const opened = await this.#openStore();
@@ -83,6 +91,7 @@ class OpeningSite implements Site {
     const around = { config, storeId: opened.store.id, clock, random, logger, address };
     const urls = config.queue === undefined ? [] : [config.queue, ...config.subscribe];
     for (const url of urls) this.#queues.push(await openQueue(url, around));
+    if (urls.length > 0) this.#port = await openPort(around);
     await this.#replicate(opened);
     if (config.admin !== undefined) await this.#openAdmin(config.admin, opened);
   }
@@ -108,7 +117,7 @@ class OpeningSite implements Site {
         info: () =>
           infoSections(this.#config.site, { ...this.#parts(), numbers: this.#opened?.numbers() ?? {} }),
         publish: (channel, message) => this.#replication?.sender.publishMessage(channel, latin1Of(message)),
-        peer: (connection, args) => acceptPeer(this.#queues[0]?.peers, connection, args),
+        peer: (connection, args) => acceptPeer(this.#doors(), connection, args),
         refusal: () => this.#refusal(),
         ...replicationHooks(() => this.#replication),
         ...(shutdown === undefined ? {} : { shutdown }),
@@ -136,7 +145,6 @@ class OpeningSite implements Site {
     const [first, ...others] = this.#queues;
     if (first === undefined) return;
     const { clock, random, logger } = this.#around;
-    if (first.peers !== undefined) first.peers.greeting = () => this.#snapshot();
     this.#replication = await openReplication({
       site: this.#config.site,
       store,
@@ -147,11 +155,16 @@ class OpeningSite implements Site {
       logger,
       address: () => this.#address(),
       onPublish: deliver,
+      port: this.#port,
+      horizonMs: this.#config.horizonMs,
+      serveWhileLoading: this.#config.serveWhileLoading,
     });
   }
 
-  async *#snapshot(): AsyncIterable<Buffer> {
-    if (this.#replication !== undefined) yield* this.#replication.sender.snapshot();
+  #doors(): PeerDoors {
+    const { password, secret } = this.#config;
+    const isClosed = password !== undefined && secret === undefined;
+    return { peers: this.#queues[0]?.peers, port: this.#port, isClosed };
   }
 
   async #openAdmin(
@@ -163,7 +176,11 @@ class OpeningSite implements Site {
     const server = this.#server;
     assert(server !== undefined, 'the server is open before the admin HTTP');
     const parts = {
-      ...{ site: this.#config.site, version, opened, server, nowMs: () => clock.now() },
+      site: this.#config.site,
+      version,
+      opened,
+      server,
+      nowMs: () => clock.now(),
       ...this.#parts(),
     };
     this.#admin = await openAdmin({ address, hooks: adminHooks(parts), clock, logger });
@@ -183,6 +200,7 @@ class OpeningSite implements Site {
     const pending = this.#opened?.store.outbox.pending;
     if (!all) logger.warn({ pending }, 'stopped with writes that no queue has accepted');
     for (const { queue } of this.#queues) await queue.close(left);
+    await this.#port?.close();
     await this.#admin?.close();
     await this.#opened?.close();
   }
@@ -194,7 +212,14 @@ class OpeningSite implements Site {
     return this.addresses.find((address) => !address.startsWith('unix:')) ?? '';
   }
 
+  /** Also while the site is being opened: then it is not known yet. */
+  get #isLoading(): boolean {
+    const { queue, serveWhileLoading } = this.#config;
+    return this.#replication?.bootstrap.isLoading ?? (queue !== undefined && !serveWhileLoading);
+  }
+
   #refusal(): string | undefined {
+    if (this.#isLoading) return 'LOADING mqkv is copying the data of another site';
     if (this.#replication?.membership.duplicate !== true) return undefined;
     return `DUPSITE another site is named '${this.#config.site}' and was started earlier; give this one another --site`;
   }
