@@ -6,7 +6,7 @@
 //    a deletion among them that gets older than the horizon before a comparison may come back, as after any outage so long.
 // F2 Nothing that shows changes.
 // F3 A clock that jumps ahead forgets nothing by itself: see `ClockGuard`.
-import { FORGET_AFTER_JUMP_MS, FORGET_MARGIN_MS, sleep, STABLE_MS, type Timer } from '../../base/index.ts';
+import { FORGET_MARGIN_MS, sleep, STABLE_MS, type Timer } from '../../base/index.ts';
 import {
   forgetSeen,
   forgetTombstones,
@@ -15,6 +15,7 @@ import {
   type KeyState,
   type Version,
 } from '../../crdt/index.ts';
+import { ClockGuard } from '../clock-guard.ts';
 import type { Core } from './core.ts';
 import { COMPLEX, DELETED, FORM_MASK, FREED, PLAIN_TTL } from './record.ts';
 import type { Ref } from './slab.ts';
@@ -54,33 +55,6 @@ interface Limits {
   readonly before: Version;
   /** undefined: not in this round. */
   readonly seenBefore: Version | undefined;
-}
-
-/**
- * Whether the clock may be believed. When it has run ahead of the time between two looks by more than half the horizon, which no
- * real pause of the timers explains for sure, it is believed only after it has stayed there for FORGET_AFTER_JUMP_MS: by then
- * a wrong clock is usually set right. A machine that slept forgets so much later, which does no harm. Going back ends the wait:
- * an earlier time makes nothing old.
- */
-class ClockGuard {
-  readonly #jumpMs: number;
-  #last: number;
-  #waitMs = 0;
-
-  constructor(now: number, horizonMs: number) {
-    this.#last = now;
-    this.#jumpMs = horizonMs / 2;
-  }
-
-  /** `periodMs` of timers have passed since the last look. */
-  believes(now: number, periodMs: number): boolean {
-    const ahead = now - this.#last - periodMs;
-    this.#last = now;
-    if (ahead > this.#jumpMs) this.#waitMs = FORGET_AFTER_JUMP_MS;
-    else if (ahead < -this.#jumpMs) this.#waitMs = 0;
-    else this.#waitMs = Math.max(0, this.#waitMs - periodMs);
-    return this.#waitMs === 0;
-  }
 }
 
 /** Walks over a core's keys until it is cancelled. */

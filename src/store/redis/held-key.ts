@@ -81,7 +81,8 @@ export async function readKeys(access: Access, script: Script, asked: readonly A
   };
 }
 
-function heldKey(key: Latin1, parts: readonly Reply[]): HeldKey {
+/** A key as read.lua gives it. */
+export function heldKey(key: Latin1, parts: readonly Reply[]): HeldKey {
   const [header, kind, outside, all, registers, value] = parts;
   const headerText = textOf(header);
   const nativeType = typeNamed(textOf(kind));

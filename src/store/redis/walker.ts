@@ -12,9 +12,11 @@ import {
   STABLE_MS,
   type Timer,
 } from '../../base/index.ts';
+import { ClockGuard } from '../clock-guard.ts';
 import type { Access } from './access.ts';
+import { Gateways } from './gateways.ts';
 import { parseHeader } from './header-text.ts';
-import { textOf } from './held-key.ts';
+import { itemsOf, textOf } from './held-key.ts';
 import { type ForgetLimits, planForget, planFree } from './merge-plan.ts';
 import type { Merging } from './merging.ts';
 import type { RedisOutbox } from './outbox.ts';
@@ -31,6 +33,8 @@ const STEP_MS = 100;
 const ROUND_MS = 60_000;
 /** Units: ms. How long the look at a start takes, about: a gateway killed and started again sends soon what it left. */
 const FIRST_ROUND_MS = 5_000;
+/** Units: ms. A horizon shorter than this is guarded as this: looks come late under load. */
+const GUARDED_MS_MIN = 10 * 60_000;
 /** Marks younger than this are their gateway's. Units: ms. */
 const MARK_AGE_MS = 2_000;
 /** Old tombstones of living keys are looked for once in so many rounds. */
@@ -71,7 +75,11 @@ export class Walker {
   readonly #groups: readonly (readonly number[])[];
   /** Headers that showed nothing when this gateway looked last, by group. */
   readonly #tombstones: Int32Array;
+  readonly #gateways: Gateways;
   readonly #timers: readonly Timer[];
+  #guard: ClockGuard | undefined;
+  /** Redis' clock is not believed: nothing is forgotten. */
+  #isUnsure = false;
   readonly #closing = new AbortController();
   #isHolder = false;
   #isBusy = false;
@@ -87,13 +95,15 @@ export class Walker {
     this.#id = randomHex(options.random, 8);
     this.#groups = slotGroups(options.access.isCluster);
     this.#tombstones = new Int32Array(this.#groups.length);
-    const { clock } = options;
+    const { clock, access } = options;
+    this.#gateways = new Gateways(access, clock, this.#id);
     this.#timers = [
-      clock.every(LEASE_STEP_MS, () => void this.#lease()),
+      clock.every(LEASE_STEP_MS, () => void this.#beat()),
       clock.every(STEP_MS, () => void this.#step()),
     ];
-    void this.#lease();
-    if (options.outbox !== undefined) void this.#first();
+    void this.#beat();
+    if (options.outbox !== undefined)
+      void sleep(clock, MARK_AGE_MS, this.#closing.signal).then(() => this.#look());
   }
 
   stats(): WalkerStats {
@@ -120,21 +130,24 @@ export class Walker {
   close(): void {
     this.#closing.abort();
     for (const timer of this.#timers) timer.cancel();
+    this.#gateways.leave();
     if (this.#isHolder) this.#options.access.call(slotOf(LEASE_KEY), ['DEL', LEASE_KEY]).catch(() => {});
     this.#isHolder = false;
   }
 
-  /** One whole round now, whoever holds the lease. */
+  /** One whole round now, whoever holds the lease and whatever the clock did. */
   async round(): Promise<void> {
-    for (let i = 0; i < this.#groups.length; i++) await this.#visit(i, '1');
+    for (let i = 0; i < this.#groups.length; i++) await this.#visit(i, '1', true);
     this.#rounds++;
   }
 
-  /** A round of its own after the start, whoever holds the lease: this gateway may have been killed with marks unsent. */
-  async #first(): Promise<void> {
+  /**
+   * A quick round beside the others, after the start, whoever holds the lease: this gateway may have been killed with marks unsent;
+   * and when another gateway was killed.
+   */
+  async #look(): Promise<void> {
     const { clock, logger } = this.#options;
     const { signal } = this.#closing;
-    await sleep(clock, MARK_AGE_MS, signal);
     const step = Math.ceil((this.#groups.length * STEP_MS) / FIRST_ROUND_MS);
     try {
       for (let from = 0; from < this.#groups.length && !signal.aborted; from += step) {
@@ -143,11 +156,36 @@ export class Walker {
         await sleep(clock, STEP_MS, signal);
       }
     } catch (error) {
-      logger.debug(
-        { error: messageOf(error) },
-        'the first look for marks ends early, the walker looks later',
-      );
+      logger.debug({ error: messageOf(error) }, 'a look for marks ends early, the walker looks later');
     }
+  }
+
+  /** Every LEASE_STEP_MS. */
+  async #beat(): Promise<void> {
+    await this.#lease();
+    try {
+      await this.#gateways.beat();
+      await this.#checkClock();
+      if (!this.#isHolder || this.#closing.signal.aborted || (await this.#gateways.killed()) === 0) return;
+    } catch {
+      return; // Redis is away: later.
+    }
+    this.#options.logger.info(
+      {},
+      'another gateway of this Redis was killed: looking for what it left to be sent',
+    );
+    if (this.#options.outbox !== undefined) await this.#look();
+  }
+
+  async #checkClock(): Promise<void> {
+    const { access, horizonMs, logger } = this.#options;
+    const [seconds] = itemsOf(await access.call(slotOf(LEASE_KEY), ['TIME'], { isRead: true }));
+    const now = Number(textOf(seconds)) * 1000;
+    this.#guard ??= new ClockGuard(now, Math.max(horizonMs, GUARDED_MS_MIN));
+    const isUnsure = !this.#guard.believes(now, LEASE_STEP_MS);
+    if (isUnsure && !this.#isUnsure)
+      logger.warn({}, "Redis' clock has jumped ahead: nothing is forgotten for now");
+    this.#isUnsure = isUnsure;
   }
 
   /** Takes or renews the lease. */
@@ -186,10 +224,11 @@ export class Walker {
     }
   }
 
-  async #visit(group: number, tidy: '0' | '1'): Promise<void> {
+  async #visit(group: number, tidy: '0' | '1', isForgetting = !this.#isUnsure): Promise<void> {
     const { access, scripts, clock } = this.#options;
     const now = clock.now();
-    const what = { youngerMs: now - MARK_AGE_MS, beforeMs: this.#limits(now).beforeMs, tidy } as const;
+    const beforeMs = isForgetting ? this.#limits(now).beforeMs : 0;
+    const what = { youngerMs: now - MARK_AGE_MS, beforeMs, tidy } as const;
     let tombstones = 0;
     const shownNothing = (count: number): void => {
       tombstones += count;
