@@ -74,6 +74,7 @@ export class Core {
       horizonMs,
       onHeard: (heartbeat, header) => this.#heard(heartbeat, header),
       onLinked: (member) => this.#linked(member),
+      onRivalLeft: () => this.repair?.want('gap'),
     });
     this.receiver = new Receiver({
       site,
@@ -228,6 +229,7 @@ export class Core {
       return;
     }
     this.#judgeStability();
+    if (!this.#isLacking) this.#streams.repaired();
     if (!this.#history.isReading) void this.#keeper.write();
     this.beats.now();
   }

@@ -8,6 +8,7 @@ import { beat, TestClock } from './testing.ts';
 
 function membershipOf(clock: TestClock, logger: Logger = silentLogger) {
   const linked: string[] = [];
+  const left: string[] = [];
   const membership = new Membership({
     site: 'a',
     storeId: 'mine',
@@ -16,6 +17,7 @@ function membershipOf(clock: TestClock, logger: Logger = silentLogger) {
     logger,
     horizonMs: HORIZON_MS,
     onLinked: ({ site, storeId }) => linked.push(`${site} ${storeId}`),
+    onRivalLeft: () => left.push('left'),
   });
   const sequences = new Map<string, number>();
   const hear = (
@@ -32,7 +34,7 @@ function membershipOf(clock: TestClock, logger: Logger = silentLogger) {
   const silence = (seconds: number): void => {
     for (let i = 0; i < seconds * 2; i++) membership.tick();
   };
-  return { membership, linked, hear, silence };
+  return { membership, linked, left, hear, silence };
 }
 
 describe('membership', () => {
@@ -171,15 +173,19 @@ describe('clocks', () => {
 describe('a second site under one name', () => {
   test('the one that started later refuses until the other is gone', async () => {
     const clock = new TestClock();
-    const { membership, hear } = membershipOf(clock);
+    const { membership, hear, left } = membershipOf(clock);
     for (let i = 0; i < 6; i++) {
       expect(membership.duplicate).toBe(false);
       hear('a', 'rival', { startedAtMs: 40_000 });
       await clock.advance(1_000);
     }
     expect(membership.duplicate).toBe(true);
+    membership.tick();
+    expect(left).toEqual([]);
     await clock.advance(10_001);
     expect(membership.duplicate).toBe(false);
+    for (let i = 0; i < 3; i++) membership.tick();
+    expect(left).toEqual(['left']);
   });
 
   test('the one that started earlier goes on', async () => {

@@ -31,6 +31,10 @@ export interface MembershipOptions {
   readonly horizonMs: number;
   /** A heartbeat came, of another store under another name. */
   readonly onHeard?: ((heartbeat: Heartbeat, header: EnvelopeHeader) => void) | undefined;
+  /**
+   * Another store under this site's name is gone: it took messages of the channel, its own among them, that this site now lacks.
+   */
+  readonly onRivalLeft?: (() => void) | undefined;
   /** A store was heard for the first time, or again after silence. */
   readonly onLinked?: ((member: Member) => void) | undefined;
 }
@@ -102,6 +106,7 @@ export class Membership {
   /** Time goes on by TICK_MS: who was silent for longer than the horizon leaves. */
   tick(): void {
     this.#tick++;
+    if (this.#rival.hasLeft()) this.#options.onRivalLeft?.();
     const oldest = this.#tick - this.#options.horizonMs / TICK_MS;
     for (const [site, { heardTick }] of this.#records) if (heardTick < oldest) this.#drop(site);
     for (const [storeId, heardTick] of this.#stores) if (heardTick < oldest) this.#stores.delete(storeId);

@@ -226,14 +226,14 @@ export class Receiver {
   }
 
   /** Whether the sequence counts as applied now: a message that closes a gap may have come too early (F1 of refills.ts). */
-  #isClosed({ stream, site }: EnvelopeHeader, sections: readonly Section[]): boolean {
+  #isClosed({ stream, sequence, site }: EnvelopeHeader, sections: readonly Section[]): boolean {
     for (const { kind, bytes } of sections) {
       if (kind === SECTION_AFTER) {
         const { from, to } = decodeAfter(bytes);
         if (!this.#streams.hasAll(stream, from, to)) return false;
       }
       if (kind === SECTION_LOST) {
-        this.#streams.lost++;
+        this.#streams.lose(stream, sequence, sequence);
         this.#options.onLost?.('gap', site);
       }
     }
@@ -282,8 +282,7 @@ export class Receiver {
 
   #drop({ stream, sequence, site }: EnvelopeHeader): void {
     this.#old++;
-    this.#streams.note(stream, sequence);
-    this.#streams.lost++;
+    this.#streams.lose(stream, sequence, sequence);
     this.#options.onApplied?.(stream, sequence, sequence);
     this.#options.onLost?.('old', site);
   }

@@ -32,6 +32,13 @@ export class Rival {
     return this.#heardMs - this.#sinceMs >= DUPLICATE_AFTER_MS && startedBefore(this.#rival, this.#options);
   }
 
+  /** It has left, having taken a part of this site's messages. true: once. */
+  hasLeft(): boolean {
+    if (this.#rival === undefined || !this.#isGone) return false;
+    this.#rival = undefined;
+    return true;
+  }
+
   hear(heartbeat: Heartbeat): void {
     const now = this.#options.clock.now();
     if (this.#rival?.storeId !== heartbeat.storeId || this.#isGone) this.#sinceMs = now;

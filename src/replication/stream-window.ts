@@ -5,6 +5,8 @@
 //      Time is counted in ticks, so that a clock that jumps makes no gap.
 //  W2  A missing sequence is asked for at most as often as ASK_AFTER_TICKS says; then it is lost: it counts as applied, and whoever
 //      keeps the window has it repaired.
+//  W3  Until that is done, the data of sequences beyond `sure` may be missing here: others must not be told that it is applied when
+//      they take this data over, nor may notes say so.
 import { FRAGMENT_AGE_MAX_MS, MISSING_MAX, RANGES_MAX } from '../base/index.ts';
 import { type Range, SequenceSet } from './sequence-set.ts';
 
@@ -43,6 +45,8 @@ export class StreamWindow {
   /** Fragments staged and not merged yet, by the first sequence of their envelope. */
   readonly #held = new Map<number, Held>();
 
+  /** W3; undefined: nothing is missing. */
+  #sure: number | undefined;
   /** When all that was known was last applied. */
   #evenTick: number;
 
@@ -130,13 +134,13 @@ export class StreamWindow {
   /** W1, W2. */
   #ask(tick: number): number {
     const overdue = this.#overdue;
-    if (this.applied.missingUpTo(overdue) - this.#heldCount() > MISSING_MAX) return this.#lose(overdue);
+    if (this.applied.missingUpTo(overdue) - this.#heldCount() > MISSING_MAX) return this.#loseAll(overdue);
     let lost = 0;
     for (const sequence of this.#missing(overdue)) {
       const asked = this.#asked.get(sequence);
       if (asked === undefined) this.#asked.set(sequence, { times: 0, nextTick: tick });
       else if (asked.times >= ASK_AFTER_TICKS.length && asked.nextTick <= tick) {
-        this.note(sequence, sequence);
+        this.lose(sequence, sequence);
         lost++;
       }
     }
@@ -164,15 +168,32 @@ export class StreamWindow {
     return count;
   }
 
+  /** Up to where all is applied and nothing was lost since the last repair. */
+  get sure(): number {
+    return this.#sure ?? this.applied.floor;
+  }
+
+  /** Sequences count as applied whose data will not come. */
+  lose(from: number, to: number): void {
+    this.#sure ??= this.applied.floor;
+    this.note(from, to);
+  }
+
+  /** What was lost has been repaired. */
+  repaired(): void {
+    if (this.#sure !== undefined) this.isDirty = true;
+    this.#sure = undefined;
+  }
+
   /** Everything missing up to there counts as applied. */
-  #lose(upTo: number): number {
+  #loseAll(upTo: number): number {
     const lost = this.applied.missingUpTo(upTo);
-    this.note(1, upTo);
+    if (lost > 0) this.lose(1, upTo);
     return lost;
   }
 
   #bound(): number {
     const { ranges } = this.applied;
-    return ranges.length <= RANGES_MAX ? 0 : this.#lose(ranges[ranges.length >> 1][0] - 1);
+    return ranges.length <= RANGES_MAX ? 0 : this.#loseAll(ranges[ranges.length >> 1][0] - 1);
   }
 }

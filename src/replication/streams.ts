@@ -103,11 +103,22 @@ export class Streams {
     return missing;
   }
 
-  /** Of every stream, up to where all is applied. */
+  /** Of every stream, up to where all is applied and nothing is known to be missing. */
   applied(): Applied {
     const applied: Applied = {};
-    for (const [stream, window] of this.#windows) applied[stream] = window.applied.floor;
+    for (const [stream, window] of this.#windows) applied[stream] = window.sure;
     return applied;
+  }
+
+  /** What a message carried will not come; it counts as applied. */
+  lose(stream: string, from: number, to: number): void {
+    this.#window(stream).lose(from, to);
+    this.lost++;
+  }
+
+  /** Everything lost has been repaired. */
+  repaired(): void {
+    for (const window of this.#windows.values()) window.repaired();
   }
 
   /** The same of the streams lately heard, with their origins. */
@@ -231,11 +242,12 @@ export class Streams {
     for (const [stream, { heardTick }] of this.#windows) if (heardTick < oldest) this.#drop(stream);
   }
 
-  #noteOf({ applied, origin, site, heardTick }: StreamWindow): string {
-    const [, ...ranges] = rangesOf(applied);
+  /** What was lost and not repaired is missing again when this is read (W3). */
+  #noteOf({ applied, sure, origin, site, heardTick }: StreamWindow): string {
+    const [, ...ranges] = sure < applied.floor ? [] : rangesOf(applied);
     const above = ranges.slice(0, NOTED_RANGES_MAX).map(([from, to]) => `,${from}-${to}`);
     const heardAtMs = this.#options.clock.now() - (this.#tick - heardTick) * TICK_MS;
-    return `${applied.floor}${above.join('')};${origin};${heardAtMs};${site}`;
+    return `${sure}${above.join('')};${origin};${heardAtMs};${site}`;
   }
 }
 
