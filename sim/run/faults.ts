@@ -4,6 +4,7 @@ import type { Broker } from '../world/broker.ts';
 import { pick } from './commands.ts';
 import type { FaultKind } from './plan.ts';
 import type { Host } from './host.ts';
+import { happenToRedis, isRedisFault, mendRedis, type RedisFaultKind } from './redis-faults.ts';
 import { fillDisk, setBack } from './disk-faults.ts';
 import type { World } from './world.ts';
 
@@ -44,6 +45,7 @@ export class Faults {
     }
     for (const host of hosts) {
       if (host.disk !== undefined) host.disk.isFull = false;
+      mendRedis(host, this.#world);
       this.#mend(host);
     }
   }
@@ -74,9 +76,20 @@ export class Faults {
   }
 
   #happen(kind: FaultKind): void {
-    if (this[kind]() === false) return;
+    if ((isRedisFault(kind) ? this.#redis(kind) : this[kind]()) === false) return;
     this.#world.totals.fault(kind);
     this.#trace(`${this.#world.elapsedMs} ${kind}`);
+  }
+
+  #redis(kind: RedisFaultKind): boolean {
+    const hosts = this.#world.hosts.filter(({ redis, isRemoved }) => redis !== undefined && !isRemoved);
+    const host = hosts.length === 0 ? undefined : pick(this.#random, hosts);
+    return happenToRedis(kind, host, {
+      world: this.#world,
+      random: this.#random,
+      lastMs: this.#lastMs(),
+      later: (ms, mend) => this.#for(ms, mend),
+    });
   }
 
   #broker(): Broker {
@@ -233,9 +246,11 @@ export class Faults {
   }
 
   #restart(host: Host): void {
-    this.#for(this.#lastMs(), () => {
+    const start = (): void => {
       if (host.loop === undefined && !host.isRemoved) this.#world.start(host);
-    });
+    };
+    if (this.#isOver) start();
+    else this.#for(this.#lastMs(), start);
   }
 
   stop(): boolean {
@@ -272,8 +287,8 @@ export class Faults {
   wiped(): boolean {
     const host = this.#host();
     if (host === undefined) return false;
+    host.isRemoved = true;
     this.#world.stop(host, () => {
-      host.isRemoved = true;
       const again = this.#world.addHost(host.site);
       this.#restart(again);
     });
@@ -292,7 +307,7 @@ export class Faults {
 
   /** One site reaches nobody while hours pass, in leaps between which everyone works on. */
   apart(): void {
-    const { scheduler, brokers, plan } = this.#world;
+    const { brokers, plan } = this.#world;
     const [alone, ...others] = shuffled(this.#random, this.#nodes());
     if (alone === undefined) return;
     const all = [...others, ...brokers.map(({ name }) => name)];
@@ -306,7 +321,7 @@ export class Faults {
     if (leaps * leapMs + 30_000 >= plan.horizonMs) this.#world.mayResurrect = true;
     for (let i = 1; i <= leaps; i++) {
       this.#for(i * 700, () => {
-        scheduler.skip(leapMs);
+        this.#world.leap(leapMs);
         this.#world.totals.fault('leap of time');
       });
     }

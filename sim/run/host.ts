@@ -2,7 +2,10 @@
 import type { Latin1 } from '../../src/base/index.ts';
 import type { Fact } from '../../test/model/definition.ts';
 import type { MachineDisk } from '../world/machine-disk.ts';
+import { Direct } from '../redis/direct.ts';
+import type { RedisNode } from '../redis/node.ts';
 import type { MachineClock, ProcessLoop } from '../world/site-clock.ts';
+import { factsIn } from './held.ts';
 import type { Keeper } from './ledger.ts';
 import type { StoreKind } from './plan.ts';
 import type { SiteProcess } from './site-process.ts';
@@ -24,6 +27,8 @@ export class Host implements Keeper {
   readonly kind: StoreKind;
   readonly disk: MachineDisk | undefined;
   readonly isRival: boolean;
+  /** Its site's Redis, on the same clock. */
+  redis: RedisNode | undefined;
   readonly clock: MachineClock = { skewMs: 0 };
   loop: ProcessLoop | undefined;
   process: SiteProcess | undefined;
@@ -42,15 +47,22 @@ export class Host implements Keeper {
     this.isRival = isRival;
   }
 
+  /** What is written here outlives its process. */
+  get keeps(): boolean {
+    return this.disk !== undefined || this.redis !== undefined;
+  }
+
   get name(): string {
     return this.node;
   }
 
   facts(key: Latin1): readonly Fact[] | undefined {
-    return this.process?.facts(key);
+    const { process, redis } = this;
+    if (process !== undefined || redis === undefined) return process?.facts(key);
+    return this.isRemoved ? undefined : factsIn(new Direct(redis.server).stateOf(key));
   }
 
   nowMs(): number {
-    return this.process?.nowMs() ?? 0;
+    return this.process?.nowMs() ?? this.redis?.server.clock.now() ?? 0;
   }
 }

@@ -1,6 +1,7 @@
 // What a seed decides before anything runs: how many sites, how busy, which faults.
 import { below, HORIZON_MS, type Random } from '../../src/base/index.ts';
 import { pick, type Theme } from './commands.ts';
+import { REDIS_FAULTS, type RedisFaultKind } from './redis-faults.ts';
 
 export type StoreKind = 'embedded' | 'file' | 'redis';
 
@@ -29,7 +30,7 @@ export const FAULTS = [
   'disk full',
   'set back',
 ] as const;
-export type FaultKind = (typeof FAULTS)[number];
+export type FaultKind = (typeof FAULTS)[number] | RedisFaultKind;
 
 export interface Plan {
   readonly sites: number;
@@ -49,8 +50,8 @@ export interface Plan {
 }
 
 export function planOf(random: Random, stores: readonly StoreKind[]): Plan {
-  const faults = FAULTS.filter(() => below(random, 4) === 0);
-  return {
+  const faults: readonly FaultKind[] = FAULTS.filter(() => below(random, 4) === 0);
+  const plan: Plan = {
     sites: 2 + below(random, 2) + Number(below(random, 6) === 0),
     stores,
     brokers: 1 + below(random, 2),
@@ -64,4 +65,6 @@ export function planOf(random: Random, stores: readonly StoreKind[]): Plan {
     faults,
     faultEveryMs: pick(random, [1500, 3000, 6000]),
   };
+  if (!stores.includes('redis')) return plan;
+  return { ...plan, faults: [...faults, ...REDIS_FAULTS.filter(() => below(random, 4) === 0)] };
 }

@@ -1,9 +1,8 @@
 // One process of a site, from its start to its stop or death: the real store, replication and command table on simulated ground.
 import { type Latin1, type Logger, type Random, seededRandom } from '../../src/base/index.ts';
-import { executeArgs } from '../../src/commands/index.ts';
 import type { KeyState } from '../../src/crdt/index.ts';
 import { openReplication, type Replication } from '../../src/replication/index.ts';
-import type { Keyspace, Store } from '../../src/store/index.ts';
+import type { Store } from '../../src/store/index.ts';
 import type { Broker } from '../world/broker.ts';
 import type { Network } from '../world/network.ts';
 import type { PeerNet, SimPeerPort } from '../world/peer-net.ts';
@@ -16,7 +15,8 @@ import type { Keeper } from './ledger.ts';
 /** A store that executes commands in process, and lets the checkers look. */
 export interface StoreUnderTest {
   readonly store: Store;
-  readonly keyspace: Keyspace;
+  /** Runs commands as one unit. Result: replies, raw. */
+  execute(commands: readonly (readonly string[])[]): string;
   stateOf(key: Latin1): KeyState | undefined;
   allKeys(): readonly Latin1[];
   /** Growing writes are answered with an error now. */
@@ -120,8 +120,7 @@ export class SiteProcess implements Keeper {
 
   /** Runs commands as one unit. Result: replies, raw. */
   execute(commands: readonly (readonly string[])[]): string {
-    const args = commands.map((command) => command.map((word) => Buffer.from(word, 'latin1')));
-    return executeArgs(this.under.keyspace, args, { now: this.loop.now() }).toString('latin1');
+    return this.under.execute(commands);
   }
 
   /** kill -9. */

@@ -1,13 +1,14 @@
 // The world of one seed: machines and the sites on them, brokers, ways between them; what happens to them is in faults.ts.
 import { type Logger, type Random, seededRandom, silentLogger } from '../../src/base/index.ts';
 import { Broker } from '../world/broker.ts';
+import { RedisNode } from '../redis/node.ts';
 import { MachineDisk } from '../world/machine-disk.ts';
 import { Network } from '../world/network.ts';
 import { PeerNet } from '../world/peer-net.ts';
 import { Scheduler } from '../world/scheduler.ts';
 import { ProcessLoop } from '../world/site-clock.ts';
 import { Host } from './host.ts';
-import { Ledger } from './ledger.ts';
+import { type Keeper, Ledger } from './ledger.ts';
 import type { Plan } from './plan.ts';
 import { SiteProcess } from './site-process.ts';
 import { openStoreOf } from './stores.ts';
@@ -45,8 +46,11 @@ export class World {
   mayMiscount = false;
   /** Units: ms that a clock was ahead of the world at most: up to then things may have expired somewhere. */
   skewMsMax = 0;
+  /** Processes that have been told to stop and have not ended. */
+  stopping = 0;
   /** The first failure of anything that runs by itself. */
   failure: unknown;
+  #leapt = { fromMs: 0, toMs: 0 };
   readonly #random: Random;
 
   constructor(options: WorldOptions) {
@@ -83,6 +87,10 @@ export class World {
     const { scheduler } = this;
     const disk = kind === 'file' ? new MachineDisk({ scheduler, random: this.fork() }) : undefined;
     const host = new Host({ site, node, kind, disk, isRival });
+    if (kind === 'redis') {
+      const clock = new ProcessLoop(scheduler, host.clock);
+      host.redis = new RedisNode({ clock, ground: scheduler, random: this.fork() });
+    }
     this.hosts.push(host);
     return host;
   }
@@ -90,6 +98,18 @@ export class World {
   /** Processes that run, rivals included. */
   running(): SiteProcess[] {
     return this.hosts.flatMap(({ process }) => (process?.loop.isAlive === true ? [process] : []));
+  }
+
+  /** Who answers for what is held now. */
+  keepers(): Keeper[] {
+    return this.running().map(({ keeper }) => keeper);
+  }
+
+  /** Time passes at once: everything that should have happened meanwhile is late. */
+  leap(ms: number): void {
+    const fromMs = this.scheduler.nowMs;
+    this.scheduler.skip(ms);
+    this.#leapt = { fromMs, toMs: fromMs + ms };
   }
 
   start(host: Host): void {
@@ -108,18 +128,18 @@ export class World {
       horizonMs: this.plan.horizonMs,
       maxMessageBytes: this.plan.maxMessageBytes,
       openStore: openStoreOf(host),
-      keeper: host.disk === undefined ? undefined : host,
+      keeper: host.keeps ? host : undefined,
     });
     this.watch(
       opening.then(
         (process) => {
-          if (!loop.isAlive) return process.kill();
           host.process = process;
-          if (host.disk !== undefined) this.#cameBack(host);
+          if (!loop.isAlive || host.isRemoved) return this.kill(host);
+          if (host.keeps) this.#cameBack(host);
         },
         (error: unknown) => {
-          if (host.disk?.isFull !== true && host.fullUntilMs < this.scheduler.nowMs - UNSYNCED_MS)
-            throw error;
+          const isFull = host.disk?.isFull === true || host.redis !== undefined;
+          if (!isFull && host.fullUntilMs < this.scheduler.nowMs - UNSYNCED_MS) throw error;
           this.#retry(host, loop);
         },
       ),
@@ -138,7 +158,7 @@ export class World {
       host.keptUntilMs = (wasFull ? host.fullSinceMs : this.scheduler.nowMs) - unsafeMs;
     if (isMachine) this.totals.fault('bytes torn', host.disk?.crash() ?? 0);
     process?.kill();
-    if (process !== undefined && host.disk === undefined) this.ledger.lose(process, this.running());
+    if (process !== undefined && !host.keeps) this.ledger.lose(process, this.keepers());
   }
 
   /** SIGTERM; `then` when it has ended. */
@@ -146,11 +166,13 @@ export class World {
     const { process } = host;
     host.process = undefined;
     if (process === undefined) return then();
+    this.stopping++;
     this.watch(
       process.stop(2_000).then(() => {
+        this.stopping--;
         if (host.loop === process.loop) host.loop = undefined;
         this.#keeps(host, 0);
-        if (host.disk === undefined) this.ledger.lose(process, this.running());
+        if (!host.keeps || host.isRemoved) this.ledger.lose(process.keeper, this.keepers());
         then();
       }),
     );
@@ -167,7 +189,14 @@ export class World {
   #keeps(host: Host, unsafeMs: number): void {
     const { nowMs } = this.scheduler;
     const wasFull = host.disk?.isFull === true || host.fullUntilMs > nowMs - UNSYNCED_MS;
-    host.keptUntilMs = (wasFull ? host.fullSinceMs : nowMs) - (wasFull ? UNSYNCED_MS : unsafeMs);
+    host.keptUntilMs = wasFull ? host.fullSinceMs - UNSYNCED_MS : this.#workedMsAgo(unsafeMs);
+  }
+
+  /** The time of the world `ms` ago, leaps of time left out: nothing worked meanwhile. */
+  #workedMsAgo(ms: number): number {
+    const { nowMs } = this.scheduler;
+    const sinceMs = nowMs - this.#leapt.toMs;
+    return sinceMs >= ms ? nowMs - ms : this.#leapt.fromMs - (ms - sinceMs);
   }
 
   /** A process could not start: its supervisor tries again. */
@@ -188,7 +217,7 @@ export class World {
       throw new Violation(
         `${host.node} has lost what it had kept: ${missing.key}, ${host.keptUntilMs - missing.madeAtMs} ms before`,
       );
-    this.ledger.lose(host, [host, ...this.running()]);
+    this.ledger.lose(host, [host, ...this.keepers()]);
   }
 
   #addBroker(name: string): void {

@@ -74,17 +74,18 @@ export class SimPeerPort implements PeerPort {
         this.#stats.failures++;
         reject(new MqkvError(code, text));
       };
-      const timer = this.loop.after(ANSWER_MS_MAX, () => fail('PEER_UNREACHABLE', 'no answer'));
-      signal?.addEventListener(
-        'abort',
-        () => {
-          timer.cancel();
-          fail('PEER_UNREACHABLE', 'given up');
-        },
-        { once: true },
-      );
+      const giveUp = (): void => {
+        timer.cancel();
+        fail('PEER_UNREACHABLE', 'given up');
+      };
+      const timer = this.loop.after(ANSWER_MS_MAX, () => {
+        signal?.removeEventListener('abort', giveUp);
+        fail('PEER_UNREACHABLE', 'no answer');
+      });
+      signal?.addEventListener('abort', giveUp, { once: true });
       const back = (act: () => void): void => {
         timer.cancel();
+        signal?.removeEventListener('abort', giveUp);
         this.loop.after(0, act);
       };
       this.#carry(to, bytes, {
