@@ -80,7 +80,7 @@ export async function startMqkv({ site, peers, core, flags = [] }: MqkvOptions):
     'off',
     '--log-level',
     'warn',
-    ...(peers.length === 0 ? [] : ['--queue', `peers://${queue}`]),
+    ...(peers.length === 0 ? [] : ['--queue', `peers://${queue}`, '--serve-while-loading']),
     ...flags,
   ];
   const server = serverOf(`mqkv ${site}`, port, pinned(core, [...command, ...all]));

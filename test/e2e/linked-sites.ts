@@ -25,7 +25,16 @@ export async function startLinkedSites(flags: readonly (readonly string[])[]): P
     for (const [i, own] of flags.entries()) {
       const peers =
         sites.length === 0 ? '127.0.0.1:1' : sites.map(({ port }) => `127.0.0.1:${port}`).join(',');
-      sites.push(await startMqkv(['--site', `site${i}`, '--queue', `peers://${peers}`, ...own]));
+      sites.push(
+        await startMqkv([
+          '--site',
+          `site${i}`,
+          '--queue',
+          `peers://${peers}`,
+          '--serve-while-loading',
+          ...own,
+        ]),
+      );
       const client = clientOf(sites[i]?.port ?? 0);
       await client.connect();
       clients.push(client);

@@ -31,7 +31,9 @@ export async function runLossyQueue({ writes, seed, losses }: LossyQueue): Promi
   try {
     const queue = `nsq://127.0.0.1:${lossy.port}?http=127.0.0.1:${nsqd.httpPort}`;
     const start = async (site: string, store: string): Promise<void> => {
-      sites.push(await startMqkv(['--site', site, '--queue', queue, '--store', store]));
+      sites.push(
+        await startMqkv(['--site', site, '--queue', queue, '--store', store, '--serve-while-loading']),
+      );
     };
     for (const site of ['one', 'two']) await start(site, 'memory:');
     for (let gateway = 0; gateway < 2; gateway++) await start('three', `redis://127.0.0.1:${redis.port}`);

@@ -22,6 +22,7 @@ async function site(name: string, broker: NsqdBroker): Promise<MqkvProcess> {
     name,
     '--queue',
     `nsq://127.0.0.1:${broker.port}?http=127.0.0.1:${broker.httpPort}`,
+    '--serve-while-loading',
   ]);
   closers.push(() => process.stop());
   return process;
@@ -117,7 +118,15 @@ describe.skipIf(skip)('sites over one nsqd', () => {
 
   test('SIGTERM while the queue stays down: ends in order after --stop-timeout', async () => {
     const url = 'nsq://127.0.0.1:1';
-    const one = await startMqkv(['--site', 'alone', '--queue', url, '--stop-timeout', '1s']);
+    const one = await startMqkv([
+      '--site',
+      'alone',
+      '--queue',
+      url,
+      '--stop-timeout',
+      '1s',
+      '--serve-while-loading',
+    ]);
     closers.push(() => one.kill());
     const c = await client(one);
     await c.set('k', 'v');

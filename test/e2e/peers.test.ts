@@ -24,7 +24,7 @@ async function files(): Promise<{ readonly password: string; readonly secret: st
 }
 
 async function site(name: string, flags: readonly string[]): Promise<MqkvProcess> {
-  const started = await startMqkv(['--site', name, ...flags]);
+  const started = await startMqkv(['--site', name, '--serve-while-loading', ...flags]);
   closers.push(() => started.stop());
   return started;
 }

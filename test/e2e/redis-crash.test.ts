@@ -86,7 +86,7 @@ describe.skipIf(skip)('mqkv killed under write load', () => {
     for (const broker of [nsqd, redis, farRedis]) closers.push(() => broker.stop());
     const queue = `nsq://127.0.0.1:${nsqd.port}?http=127.0.0.1:${nsqd.httpPort}`;
     const start = async (site: string, flags: readonly string[]): Promise<MqkvProcess> => {
-      const process = await startMqkv(['--site', site, '--queue', queue, ...flags]);
+      const process = await startMqkv(['--site', site, '--queue', queue, '--serve-while-loading', ...flags]);
       closers.push(() => process.kill());
       return process;
     };

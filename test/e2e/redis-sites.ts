@@ -64,7 +64,7 @@ export async function startRedisSites(flags: readonly string[] = []): Promise<Re
     const [pair, cluster] = [keep(await startSentinel()), keep(await startRedisCluster({ masters: 3 }))];
     const gateway = async (site: string, nsqd: number, store: readonly string[]): Promise<MqkvProcess> => {
       const queue = `nsq://127.0.0.1:${nsqds[nsqd]?.port}?lookupd=http://127.0.0.1:${lookupd.httpPort}`;
-      return keep(await startMqkv(['--site', site, '--queue', queue, ...store]));
+      return keep(await startMqkv(['--site', site, '--queue', queue, '--serve-while-loading', ...store]));
     };
     const [sentinel, redisCluster] = [pair.url, cluster.url].map((url) => ['--store', url, ...flags]);
     const sites = [

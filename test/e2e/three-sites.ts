@@ -31,7 +31,17 @@ export async function runThreeSites(options: ThreeSites): Promise<ThreeSitesRepo
     for (let i = 0; i < 3; i++) nsqds.push(await startNsqd(nsqdOptions(i, lookupd.port)));
     for (const [i, nsqd] of nsqds.entries()) {
       const queue = `nsq://127.0.0.1:${nsqd.port}?lookupd=http://127.0.0.1:${lookupd.httpPort}`;
-      sites.push(await startMqkv(['--site', `site${i}`, '--queue', queue, '--log-level', 'info']));
+      sites.push(
+        await startMqkv([
+          '--site',
+          `site${i}`,
+          '--queue',
+          queue,
+          '--serve-while-loading',
+          '--log-level',
+          'info',
+        ]),
+      );
     }
     await eachSubscribed(sites, 3);
     return await writeAndCompare(options, nsqds, sites);
