@@ -11,14 +11,16 @@ import { EntryBuffer } from './entry-buffer.ts';
 /** When what was written is synced. */
 export type Fsync = 'always' | 'everysec' | 'no';
 
-/** Units: ms. What was acknowledged is written at least so often: what a kill can cost. */
-const WRITE_MS = 100;
-/** Units: ms. How often it is synced, and how often a disk that failed is tried again. */
-const SYNC_MS = 1_000;
-/** Units: ms. How long writes are taken that the disk does not take. */
-const UNWRITTEN_MS_MAX = 1_000;
-/** Units: ms. A disk that answers nothing at all may only be slow. */
-const STALLED_MS_MAX = 5_000;
+/** Units: ms. What waits is written at least so often; all other times are counted in these, since the clock may jump. */
+const TICK_MS = 100;
+/** How often it is synced. */
+const SYNC_TICKS = 10;
+/** Units: ms. How often a disk that failed is tried again. */
+const RETRY_MS = 1_000;
+/** How long writes are taken that the disk does not take: 1 s. */
+const UNWRITTEN_TICKS_MAX = 10;
+/** A disk that answers nothing at all may only be slow: 5 s. */
+const STALLED_TICKS_MAX = 50;
 /** Units: bytes; as many make a block at once. */
 const FULL_BYTES = 256 * 1024;
 
@@ -75,9 +77,9 @@ export class LogWriter {
   #last: Promise<void> = Promise.resolve();
   #syncing: Promise<void> | undefined;
   #isSyncBroken = false;
-  #syncedAtMs: number;
-  /** Units: Unix ms; since when something waits to be written; 0: nothing. */
-  #waitsSinceMs = 0;
+  #ticks = 0;
+  /** For how long something has waited while nothing was written. */
+  #waitedTicks = 0;
   #failure = '';
   #retry: Timer | undefined;
   #isKicked = false;
@@ -89,9 +91,8 @@ export class LogWriter {
     this.sequence = options.sequence;
     this.#written = options.sequence;
     this.#synced = options.sequence;
-    this.#syncedAtMs = options.clock.now();
     this.#lastAccepted = options.accepted();
-    this.#timer = options.clock.every(WRITE_MS, () => this.#tick());
+    this.#timer = options.clock.every(TICK_MS, () => this.#tick());
   }
 
   /** Blocks below this sequence are synced. */
@@ -101,10 +102,9 @@ export class LogWriter {
 
   /** Why writes are refused; undefined: they are not. */
   get problem(): string | undefined {
-    if (this.#waitsSinceMs === 0) return this.#isSyncBroken ? this.#failure : undefined;
-    const waitedMs = this.#options.clock.now() - this.#waitsSinceMs;
-    if (this.#failure !== '' && (waitedMs > UNWRITTEN_MS_MAX || waitedMs < 0)) return this.#failure;
-    if (waitedMs > STALLED_MS_MAX) return `the disk has not answered for ${Math.round(waitedMs / 1000)} s`;
+    if (this.#isSyncBroken) return this.#failure;
+    if (this.#failure !== '' && this.#waitedTicks > UNWRITTEN_TICKS_MAX) return this.#failure;
+    if (this.#waitedTicks > STALLED_TICKS_MAX) return 'the disk does not answer';
     return this.buffer.length > this.#options.bufferBytesMax
       ? 'more waits to be written than memory allows'
       : undefined;
@@ -113,12 +113,10 @@ export class LogWriter {
   /** Something was appended to `buffer`. */
   appended(): void {
     this.appends++;
-    if (this.#waitsSinceMs === 0) this.#waitsSinceMs = this.#options.clock.now();
     if (this.#isKicked || this.#isWriting) return;
-    if (this.#options.fsync === 'always') {
-      this.#isKicked = true;
-      void Promise.resolve().then(() => this.#kick());
-    } else if (this.buffer.length >= FULL_BYTES) this.#kick();
+    // At the end of the turn: what the commands of one turn changed goes together.
+    this.#isKicked = true;
+    void Promise.resolve().then(this.#kick);
   }
 
   /** Resolves when everything appended so far is synced; undefined: it is. */
@@ -184,8 +182,9 @@ export class LogWriter {
 
   #tick(): void {
     this.#kick();
-    const { clock, fsync } = this.#options;
-    if (fsync === 'everysec' && Math.abs(clock.now() - this.#syncedAtMs) >= SYNC_MS) this.#syncSoon();
+    this.#ticks++;
+    this.#waitedTicks = this.buffer.isEmpty && this.#pending === undefined ? 0 : this.#waitedTicks + 1;
+    if (this.#options.fsync === 'everysec' && this.#ticks % SYNC_TICKS === 0) this.#syncSoon();
   }
 
   /** Something was accepted that no block tells of yet: an empty one will. */
@@ -193,13 +192,13 @@ export class LogWriter {
     return this.#options.accepted() > this.#lastAccepted;
   }
 
-  #kick(): void {
+  readonly #kick = (): void => {
     this.#isKicked = false;
     if (this.#isWriting || this.#isClosed || this.#retry !== undefined || this.#isSyncBroken) return;
     if (this.buffer.isEmpty && this.#pending === undefined && !this.#hasNews) return;
     this.#isWriting = true;
     void this.#exclusive(() => this.#run());
-  }
+  };
 
   async #run(): Promise<void> {
     try {
@@ -209,8 +208,7 @@ export class LogWriter {
       this.#failed(error);
     }
     this.#isWriting = false;
-    if (this.buffer.isEmpty) return;
-    if (this.#options.fsync === 'always' || this.buffer.length >= FULL_BYTES) this.#kick();
+    if (!this.buffer.isEmpty) this.#kick();
   }
 
   /** One after the other. */
@@ -256,7 +254,7 @@ export class LogWriter {
   }
 
   #recovered(): void {
-    this.#waitsSinceMs = this.buffer.isEmpty ? 0 : this.#options.clock.now();
+    this.#waitedTicks = 0;
     if (this.#failure === '' || this.#isSyncBroken) return;
     this.#failure = '';
     this.#options.logger.warn({ path: this.#options.path }, 'the disk takes the log again');
@@ -271,7 +269,7 @@ export class LogWriter {
   }
 
   #retryLater(): void {
-    this.#retry ??= this.#options.clock.after(SYNC_MS, () => {
+    this.#retry ??= this.#options.clock.after(RETRY_MS, () => {
       this.#retry = undefined;
       if (!this.#isSyncBroken) return this.#kick();
       this.onBrokenSync?.();
@@ -291,7 +289,6 @@ export class LogWriter {
   async #sync(): Promise<void> {
     if (this.#isSyncBroken) return;
     const written = this.#written;
-    this.#syncedAtMs = this.#options.clock.now();
     try {
       await this.#log.file.sync();
     } catch (error) {
