@@ -1,7 +1,7 @@
 // One unit at one site, beside the definition: its version, what it changed and what then shows (G3, G4).
 import { keysNamed, decide } from '../../test/model/more-commands.ts';
 import { act } from '../../test/model/definition-writes.ts';
-import { type Fact, join, newestOf, textOf, versionOf, viewOf } from '../../test/model/definition.ts';
+import { type Fact, freed, join, newestOf, textOf, versionOf, viewOf } from '../../test/model/definition.ts';
 import { Violation } from './violation.ts';
 
 export interface CheckedUnit {
@@ -11,10 +11,12 @@ export interface CheckedUnit {
   readonly now: number;
   readonly before: ReadonlyMap<string, readonly Fact[]>;
   readonly after: ReadonlyMap<string, readonly Fact[]>;
+  /** The store frees what has expired of the keys that a unit names along with it. */
+  readonly isFreeing: boolean;
 }
 
 /** Errors: Violation where the store did something else than the definition. */
-export function checkUnit({ commands, origin, now, before, after }: CheckedUnit): void {
+export function checkUnit({ commands, origin, now, before, after, isFreeing }: CheckedUnit): void {
   const facts = new Map([...before].map(([key, list]) => [key, [...list]]));
   const of = (key: string): Fact[] => facts.get(key) ?? [];
   let newest = 0n;
@@ -30,7 +32,8 @@ export function checkUnit({ commands, origin, now, before, after }: CheckedUnit)
     }
   }
   for (const [key, list] of after) {
-    const [held, defined] = [textOf(join(list)), textOf(join(of(key)))];
+    const text = (facts: readonly Fact[]): string => textOf(join(isFreeing ? freed(facts, now) : facts));
+    const [held, defined] = [text(list), text(of(key))];
     if (held !== defined)
       throw new Violation(
         `G3: ${commands.map((c) => c.join(' ')).join('; ')} at ${now} on ${key}\nbefore: ${textOf(join(before.get(key) ?? []))}\nheld: ${held}\ndefinition: ${defined}`,

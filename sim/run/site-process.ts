@@ -19,6 +19,8 @@ export interface StoreUnderTest {
   execute(commands: readonly (readonly string[])[]): string;
   stateOf(key: Latin1): KeyState | undefined;
   allKeys(): readonly Latin1[];
+  /** What has expired of a key is freed by the unit that names it. */
+  readonly isFreeing: boolean;
   /** Growing writes are answered with an error now. */
   refusesWrites(): boolean;
 }

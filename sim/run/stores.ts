@@ -45,6 +45,7 @@ function openInMemory(options: StoreOptions): StoreUnderTest {
     execute: executorOf(store.keyspace, options),
     stateOf: (key) => store.stateOf(key),
     allKeys: () => store.allKeys(),
+    isFreeing: false,
     refusesWrites: () => false,
   };
 }
@@ -57,6 +58,7 @@ async function openOnDisk({ disk, site }: Host, options: StoreOptions): Promise<
     execute: executorOf(store.keyspace, options),
     stateOf: (key) => store.embedded.stateOf(key),
     allKeys: () => store.embedded.allKeys(),
+    isFreeing: false,
     refusesWrites: () => store.problem !== undefined,
   };
 }

@@ -88,6 +88,7 @@ export class Workload {
       now: process.nowMs(),
       before,
       after,
+      isFreeing: process.under.isFreeing,
     });
     totals.check('unit by the definition');
   }

@@ -20,6 +20,10 @@ type Run = (args: readonly string[]) => RedisReply;
 
 const QUEUED = new Status('QUEUED');
 const AT_ONCE = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
+const SETTINGS: Readonly<Record<string, string>> = {
+  'maxmemory-policy': 'noeviction',
+  'proto-max-bulk-len': '536870912',
+};
 let lastId = 0;
 
 export class Session {
@@ -191,9 +195,10 @@ export class Session {
   }
 
   #config(args: readonly string[]): RedisReply {
-    if (args[1].toLowerCase() === 'get' && args[2] === 'maxmemory-policy')
-      return new Pairs(['maxmemory-policy', 'noeviction']);
-    return notSimulated(`CONFIG ${args.slice(1).join(' ')}`);
+    const value = args[1].toLowerCase() === 'get' ? SETTINGS[args[2]] : undefined;
+    return value === undefined
+      ? notSimulated(`CONFIG ${args.slice(1).join(' ')}`)
+      : new Pairs([args[2], value]);
   }
 
   #info([, section]: readonly string[]): RedisReply {

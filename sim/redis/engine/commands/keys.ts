@@ -6,6 +6,7 @@ import { globOf } from '../glob.ts';
 import { int64Of, integerOf, SYNTAX } from '../numbers.ts';
 import { fail, notSimulated, OK, type RedisReply, Status } from '../replies.ts';
 import { scanPage, scanOptions } from '../scan.ts';
+import { SortedSet } from '../sorted-set.ts';
 
 const MOMENT_MAX = 2n ** 63n - 1n;
 
@@ -126,8 +127,28 @@ function sort(args: readonly string[], { db }: Context): RedisReply {
   return ordered.slice(Math.max(0, from), size < 0 ? undefined : Math.max(0, from) + size);
 }
 
+/** About what Redis would say: an entry costs tens of bytes. */
+const ENTRY_BYTES = 56;
+
+function memory(args: readonly string[], { db }: Context): RedisReply {
+  if (lower(args, 1) !== 'usage') return notSimulated(`MEMORY ${args[1]}`);
+  const value = db.get(args[2]);
+  if (value === undefined) return null;
+  let bytes = ENTRY_BYTES + args[2].length;
+  if (typeof value === 'string') return bytes + value.length;
+  if (value instanceof Map)
+    for (const [field, text] of value) bytes += field.length + text.length + ENTRY_BYTES;
+  else if (value instanceof Set) for (const member of value) bytes += member.length + ENTRY_BYTES;
+  else if (value instanceof List) for (const item of value.items) bytes += item.length + ENTRY_BYTES;
+  else if (value instanceof SortedSet)
+    for (const member of value.members()) bytes += member.length + ENTRY_BYTES;
+  else for (const { fields } of value.entries) bytes += fields.join('').length + ENTRY_BYTES;
+  return bytes;
+}
+
 export const KEYS: readonly Command[] = [
   ...commands('read', {
+    'memory -2': memory,
     'exists -2': count,
     'touch -2': count,
     'type 2': ([, key], { db }) => new Status(typeName(db.get(key))),
