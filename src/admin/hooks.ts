@@ -80,6 +80,12 @@ export interface SiteNumbers {
   readonly sites?: number;
   /** Masters of the site's Redis that can be written to. */
   readonly redisMasters?: number;
+  readonly redisScriptsTotal?: number;
+  /** Commands that a node refused (MOVED, ASK, READONLY, …) and that were sent again. */
+  readonly redisRefusalsTotal?: number;
+  readonly mergeRetriesTotal?: number;
+  /** Deltas of other sites that this site's Redis can never take. */
+  readonly mergeRefusedTotal?: number;
   readonly cacheHitsTotal?: number;
   readonly cacheMissesTotal?: number;
   readonly cacheLoadsTotal?: number;

@@ -89,6 +89,26 @@ export const METRICS: readonly Row[] = [
   { name: 'mqkv_cache_entries', field: 'cacheEntries', help: 'Values that it holds.' },
   { name: 'mqkv_cache_bytes', field: 'cacheBytes', help: 'Memory of these values.' },
   {
+    name: 'mqkv_redis_scripts_total',
+    field: 'redisScriptsTotal',
+    help: 'Script calls to the Redis of the site.',
+  },
+  {
+    name: 'mqkv_redis_refusals_total',
+    field: 'redisRefusalsTotal',
+    help: 'Commands that a Redis node refused (MOVED, ASK, READONLY and the like) and that were sent again.',
+  },
+  {
+    name: 'mqkv_merge_retries_total',
+    field: 'mergeRetriesTotal',
+    help: 'Merges decided anew because a key was written meanwhile.',
+  },
+  {
+    name: 'mqkv_merge_refused_total',
+    field: 'mergeRefusedTotal',
+    help: 'Changes of other sites that the Redis of this site can never take; MQKV.VERIFY names the keys.',
+  },
+  {
     name: 'mqkv_walker_rounds_total',
     field: 'walkerRoundsTotal',
     help: 'Rounds over all slots that this gateway has walked.',

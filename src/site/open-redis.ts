@@ -73,6 +73,10 @@ function numbersOf(store: RedisStore, cache: NearCache | undefined): SiteNumbers
   const cached = cache?.stats();
   return {
     redisMasters: store.topology.nodes.filter(({ isReady }) => isReady).length,
+    redisScriptsTotal: store.router.scriptCalls,
+    redisRefusalsTotal: [...store.router.refusals.values()].reduce((sum, count) => sum + count, 0),
+    mergeRetriesTotal: store.mergeRetries,
+    mergeRefusedTotal: store.refused.total,
     ...(walker && {
       walkerRoundsTotal: walker.rounds,
       walkerResentTotal: walker.resent,

@@ -45,6 +45,8 @@ export class Merging {
   readonly #triesOutside: number;
   readonly #refused: Refused | undefined;
   #refusals = 0;
+  /** Parts decided anew so far. */
+  retries = 0;
 
   constructor(
     access: Access,
@@ -143,6 +145,7 @@ export class Merging {
       const applied = await this.#apply(sent);
       if (applied.isDone) return this.#done(items, sent, new Set(applied.items));
       undecided = applied.items;
+      if (applied.items.some(({ plan }) => plan !== undefined)) this.retries++;
     }
     throw new MqkvError('CONTENTION', 'keys of a delta change faster than it can be merged');
   }

@@ -299,6 +299,11 @@ export class RedisStore implements Store {
     return this.#sizes.lookAtLimits();
   }
 
+  /** Merges decided anew because a key was written meanwhile. */
+  get mergeRetries(): number {
+    return this.#merging.retries;
+  }
+
   stats(): StoreStats {
     return this.#sizes.stats;
   }

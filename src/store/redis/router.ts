@@ -39,6 +39,8 @@ export interface Router extends AsyncDisposable {
   readonly nodes: readonly Node[];
   /** How often commands were refused and sent again, by the first word of the error (MOVED, ASK, TRYAGAIN, …): for metrics. */
   readonly refusals: ReadonlyMap<string, number>;
+  /** Calls of scripts so far. */
+  readonly scriptCalls: number;
   /** Told what the topology tells. */
   onChange: Topology['onChange'];
   /**
@@ -75,6 +77,7 @@ export function openRouter(topology: Topology, around: { readonly clock: Clock }
 class Routes implements Router {
   onChange: Topology['onChange'];
   readonly refusals = new Map<string, number>();
+  scriptCalls = 0;
   readonly #topology: Topology;
   readonly #clock: Clock;
   /** By slot; the last is for any node. A single master has one queue, so that everything keeps its order. */
@@ -141,6 +144,7 @@ class Routes implements Router {
 
   scriptRaw(request: ScriptRequest, sink: ReplySink): void {
     const { slot, script, protocol, isRead = false } = request;
+    this.scriptCalls++;
     const bytes = evalBytes(request, 'EVALSHA', script.sha1);
     const text = (): readonly Buffer[] => evalBytes(request, 'EVAL', script.text);
     this.send({ slot, bytes, count: 1, protocol, isRead, evalBytes: text }, sink);
