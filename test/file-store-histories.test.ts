@@ -17,7 +17,7 @@ import { type FileStore, type Fsync, openFileStore } from '../src/store/file/ind
 import { SimulatedDisk, VirtualClock } from '../src/store/file/testing.ts';
 
 const START_MS = 1_700_000_000_000;
-const SEEDS = 360;
+const SEEDS = 300;
 /** Every key that the histories name: looking through the whole index would take most of the time. */
 const KEYS: readonly Latin1[] = [
   ...Array.from({ length: 8 }, (_, i) => `k${i}`),
