@@ -319,15 +319,17 @@ export class Faults {
     ]);
     for (const [a, b] of ways) this.#world.network.block(a, b);
     if (leaps * leapMs + 30_000 >= plan.horizonMs) this.#world.mayResurrect = true;
-    for (let i = 1; i <= leaps; i++) {
-      this.#for(i * 700, () => {
+    const leap = (left: number): void =>
+      this.#for(700, () => {
+        if (left === 0) {
+          for (const [a, b] of ways) this.#world.network.open(a, b);
+          return;
+        }
         this.#world.leap(leapMs);
         this.#world.totals.fault('leap of time');
+        leap(left - 1);
       });
-    }
-    this.#for(leaps * 700 + below(this.#random, 3_000), () => {
-      for (const [a, b] of ways) this.#world.network.open(a, b);
-    });
+    leap(leaps);
   }
 }
 

@@ -46,11 +46,13 @@ export class World {
   mayMiscount = false;
   /** Units: ms that a clock was ahead of the world at most: up to then things may have expired somewhere. */
   skewMsMax = 0;
+  /** A process ended or was doubled: what then differs in keys that are written all the time, only slow comparisons mend. */
+  wasInterrupted = false;
   /** Processes that have been told to stop and have not ended. */
   stopping = 0;
   /** The first failure of anything that runs by itself. */
   failure: unknown;
-  #leapt = { fromMs: 0, toMs: 0 };
+  readonly #leaps: { readonly fromMs: number; readonly toMs: number }[] = [];
   readonly #random: Random;
 
   constructor(options: WorldOptions) {
@@ -109,7 +111,7 @@ export class World {
   leap(ms: number): void {
     const fromMs = this.scheduler.nowMs;
     this.scheduler.skip(ms);
-    this.#leapt = { fromMs, toMs: fromMs + ms };
+    this.#leaps.push({ fromMs, toMs: fromMs + ms });
   }
 
   start(host: Host): void {
@@ -149,6 +151,7 @@ export class World {
   /** kill -9, or the whole machine at once. */
   kill(host: Host, isMachine = false): void {
     const { process, loop } = host;
+    this.wasInterrupted = true;
     if (loop !== undefined) loop.isAlive = false;
     host.loop = undefined;
     host.process = undefined;
@@ -164,6 +167,7 @@ export class World {
   /** SIGTERM; `then` when it has ended. */
   stop(host: Host, then: () => void): void {
     const { process } = host;
+    this.wasInterrupted = true;
     host.process = undefined;
     if (process === undefined) return then();
     this.stopping++;
@@ -194,9 +198,14 @@ export class World {
 
   /** The time of the world `ms` ago, leaps of time left out: nothing worked meanwhile. */
   #workedMsAgo(ms: number): number {
-    const { nowMs } = this.scheduler;
-    const sinceMs = nowMs - this.#leapt.toMs;
-    return sinceMs >= ms ? nowMs - ms : this.#leapt.fromMs - (ms - sinceMs);
+    let atMs = this.scheduler.nowMs;
+    let left = ms;
+    for (const { fromMs, toMs } of this.#leaps.toReversed()) {
+      if (atMs - toMs >= left) break;
+      left -= atMs - toMs;
+      atMs = fromMs;
+    }
+    return atMs - left;
   }
 
   /** A process could not start: its supervisor tries again. */
