@@ -1,5 +1,6 @@
 // Blocks: what a log or snapshot is made of, each with a checksum, so that a torn or damaged one is noticed.
 import { crc32 } from 'node:zlib';
+import { assert } from '../../base/index.ts';
 
 // A file is blocks one after the other. All numbers are little-endian.
 //
@@ -15,7 +16,7 @@ import { crc32 } from 'node:zlib';
 
 export const HEADER_BYTES = 32;
 /** Units: bytes, of the payload. A unit of many values of the greatest size still fits. */
-export const PAYLOAD_BYTES_MAX = 2 ** 31 - 1 - HEADER_BYTES;
+const PAYLOAD_BYTES_MAX = 2 ** 31 - 1 - HEADER_BYTES;
 const MAGIC = 0x6b6c62ab;
 const MAGIC_BYTES = Buffer.from([0xab, 0x62, 0x6c, 0x6b]);
 const CRC_AT = 28;
@@ -36,6 +37,7 @@ export interface BlockHeader extends BlockNumbers {
 
 /** Fills the header before a payload. Shape: HEADER_BYTES of room, then the payload up to the end. */
 export function sealBlock(block: Buffer, numbers: BlockNumbers, salt: number): void {
+  assert(block.length - HEADER_BYTES <= PAYLOAD_BYTES_MAX, 'what waits to be written is bounded');
   block.writeUInt32LE(MAGIC, 0);
   block.writeUInt32LE(block.length - HEADER_BYTES, 4);
   block.writeUIntLE(numbers.sequence, 8, 6);

@@ -1,5 +1,5 @@
 // The folder's door.
-export { FileStore, type LogStats } from './file-store.ts';
+export { FileStore } from './file-store.ts';
 export type { Fsync } from './log-writer.ts';
 export { type FileStoreOptions, openFileStore } from './open-file-store.ts';
 export { openDisk } from './open-disk.ts';
