@@ -13,6 +13,16 @@ export const FRAME_BYTES = 50;
 /** What requests are for. */
 export type Purpose = 'repair' | 'bootstrap';
 
+/** By a connection only, or where none can be made through the queue. */
+export type Way = 'direct' | 'any';
+
+/** How a request is to go. */
+export interface AskOptions {
+  readonly purpose: Purpose;
+  readonly way?: Way;
+  readonly signal?: AbortSignal;
+}
+
 /** Counters; they only grow. Units: bytes, at both sides, with framing. */
 export interface Traffic {
   bytesSent: number;
@@ -39,16 +49,20 @@ export class Asking {
   }
 
   /** Errors: those of `PeerPort.ask`. */
-  async ask(
-    to: PeerAddress,
-    request: Buffer,
-    { purpose, signal }: { readonly purpose: Purpose; readonly signal?: AbortSignal },
-  ): Promise<Buffer> {
+  async ask(to: PeerAddress, request: Buffer, { purpose, way, signal }: AskOptions): Promise<Buffer> {
     const traffic = this.traffic[purpose];
     traffic.bytesSent += request.length + FRAME_BYTES;
-    const answer = await this.#ask(to, request, signal);
+    const answer = await (way === 'direct'
+      ? this.#askDirectly(to, request, signal)
+      : this.#ask(to, request, signal));
     traffic.bytesReceived += answer.length + FRAME_BYTES;
     return answer;
+  }
+
+  #askDirectly(to: PeerAddress, request: Buffer, signal?: AbortSignal): Promise<Buffer> {
+    const { port } = this.#options;
+    if (port !== undefined && to.address !== '') return port.ask(to, request, signal);
+    return Promise.reject(new MqkvError('PEER_UNREACHABLE', 'no connection can be made'));
   }
 
   async #ask(to: PeerAddress, request: Buffer, signal?: AbortSignal): Promise<Buffer> {

@@ -17,6 +17,7 @@ import {
 } from '../../base/index.ts';
 import type { Member } from '../membership.ts';
 import type { Bootstrap, RepairContext } from '../repair-hooks.ts';
+import type { AskOptions } from './asking.ts';
 import type { PeerWork } from './peer-work.ts';
 import { decodeProgress, isWithin, type Progress, pullFrom } from './pulling.ts';
 import * as wire from './wire.ts';
@@ -63,6 +64,10 @@ export class PeerBootstrap implements Bootstrap {
   #progressMs: number;
   #wasSomeoneHeard = false;
   #copiedBytes = 0;
+  /** The last one that failed: another one is tried first. */
+  #failedStoreId = '';
+  /** No connection could be made to any: the queue is tried. */
+  #isDirectVain = false;
 
   constructor(work: PeerWork) {
     this.#work = work;
@@ -130,9 +135,7 @@ export class PeerBootstrap implements Bootstrap {
 
   /** A store with data that was never told to be incomplete: a Redis that was there before. */
   #isAdopted(notes: ReadonlyMap<string, string>): boolean {
-    const { hasQueue, store } = this.#context;
-    const { keys, tombstones } = store.stats();
-    return !hasQueue || (!notes.has(NOTE) && keys + tombstones > 0);
+    return !this.#context.hasQueue || (!notes.has(NOTE) && this.#work.heldAtStart);
   }
 
   /** Copies from someone, or serves without; until the copy is complete. */
@@ -191,13 +194,24 @@ export class PeerBootstrap implements Bootstrap {
       return 'copied';
     }
     if (progress === 'another') return 'none';
-    const held = complete.find(({ storeId }) => storeId === progress?.storeId);
-    const peer = held ?? (await this.#nearest(complete));
+    const others = complete.filter(({ storeId }) => storeId !== this.#failedStoreId);
+    const peers = others.length > 0 ? others : complete;
+    const held = peers.find(({ storeId }) => storeId === progress?.storeId);
+    // Where several may be asked, one to which a connection can be made comes first.
+    const way = complete.length > 1 && !this.#isDirectVain ? 'direct' : 'any';
+    const peer = held ?? (await this.#nearest(peers, { purpose: 'bootstrap', way, signal }));
+    this.#failedStoreId = '';
+    this.#isDirectVain = peer === undefined && way === 'direct';
     if (peer === undefined) return 'failed';
     try {
-      await this.#copy(peer, held === undefined ? undefined : progress, signal);
+      await this.#copy(peer, held === undefined ? undefined : progress, {
+        purpose: 'bootstrap',
+        way,
+        signal,
+      });
       return 'copied';
     } catch (error) {
+      this.#failedStoreId = peer.storeId;
       const isVoid = error instanceof MqkvError && error.code === 'BAD_CURSOR';
       if (isVoid) await this.#begin();
       else this.#context.logger.info({ peer: peer.site, error: messageOf(error) }, 'copy broken off');
@@ -211,26 +225,28 @@ export class PeerBootstrap implements Bootstrap {
     if (notes.get(COMPLETE) === '1') return 'complete';
     const progress = decodeProgress(notes.get(NOTE));
     if (progress === undefined) return undefined;
-    const isAnother = progress.by !== '' && progress.by !== this.#by;
+    const isShared = this.#context.store.bus !== undefined;
+    const isAnother = isShared && progress.by !== '' && progress.by !== this.#by;
     if (!isAnother || !isWithin(this.#clock, progress.untilMs, LEASE_MS)) return progress;
     this.#progressMs = this.#clock.now();
     return 'another';
   }
 
   /** The complete site that answers first. */
-  async #nearest(complete: readonly Member[]): Promise<Member | undefined> {
+  async #nearest(complete: readonly Member[], how: AskOptions): Promise<Member | undefined> {
     const asked = complete.map(async (member) => {
-      const { isComplete, isLoading } = await this.#work.status(member, 'bootstrap');
+      const { isComplete, isLoading } = await this.#work.status(member, how);
       if (!isComplete || isLoading) throw new MqkvError('PEER_FAILED', `${member.site} is not complete`);
       return member;
     });
     return Promise.any(asked).catch(() => undefined);
   }
 
-  async #copy(peer: Member, progress: Progress | undefined, signal: AbortSignal): Promise<void> {
+  async #copy(peer: Member, progress: Progress | undefined, how: Required<AskOptions>): Promise<void> {
+    const { way, signal } = how;
     const { logger } = this.#context;
     const isResumed = progress !== undefined && progress.cursor !== '';
-    const applied = isResumed ? progress.applied : (await this.#work.status(peer, 'bootstrap')).applied;
+    const applied = isResumed ? progress.applied : (await this.#work.status(peer, how)).applied;
     const cursor = isResumed ? progress.cursor : '';
     logger.info({ peer: peer.site, isResumed }, 'copying the data of another site');
     let at: Pick<Progress, 'cursor' | 'applied'> = { cursor, applied };
@@ -241,7 +257,7 @@ export class PeerBootstrap implements Bootstrap {
     const lease = this.#clock.every(LEASE_BEAT_MS, () => void note().catch(() => {}));
     try {
       const bytes = await pullFrom({
-        ...{ work: this.#work, peer, from: at, signal },
+        ...{ work: this.#work, peer, from: at, way, signal },
         note: async (next) => {
           at = next;
           await note();

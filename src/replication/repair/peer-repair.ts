@@ -249,7 +249,7 @@ export class PeerRepair implements Repair {
     const { store, receiver, logger } = this.#context;
     const sinceMs = this.#clock.now();
     const reasons = [...wish.reasons];
-    const status = await this.work.status(member, 'repair', ADOPT_AGE_MS);
+    const status = await this.work.status(member, { purpose: 'repair', signal }, ADOPT_AGE_MS);
     if (status.isBusy) throw new MqkvError('PEER_BUSY', 'the other site is at another comparison');
     const done = await compareWith({
       ...{ store, clock: this.#clock, nowMs: status.nowMs, signal, slots: wish.slots },

@@ -4,7 +4,7 @@ import type { RepairContext } from '../repair-hooks.ts';
 import type { Member } from '../membership.ts';
 import { Answering } from './answering.ts';
 import { Apart } from './apart.ts';
-import { Asking, FRAME_BYTES, type Purpose } from './asking.ts';
+import { Asking, type AskOptions, FRAME_BYTES } from './asking.ts';
 import { QueuePort } from './queue-port.ts';
 import { Turns } from './turns.ts';
 import * as wire from './wire.ts';
@@ -25,6 +25,8 @@ export class PeerWork {
   readonly asking: Asking;
   readonly apart: Apart;
   readonly copy: CopyState = { isComplete: false, isLoading: true };
+  /** The store held keys before anything of other sites could arrive. */
+  readonly heldAtStart: boolean;
   /** Another site has compared everything with this one. */
   onCompared: ((storeId: string, sinceMs: number) => void) | undefined;
   /** Something is known to be missing here. */
@@ -35,6 +37,8 @@ export class PeerWork {
   constructor(context: RepairContext) {
     this.context = context;
     const { site, store, clock, random, port, sender, receiver } = context;
+    const { keys, tombstones } = store.stats();
+    this.heldAtStart = keys + tombstones > 0;
     this.turns = new Turns(clock);
     this.apart = new Apart(context, () => this.copy.isComplete);
     this.#answering = new Answering({
@@ -65,8 +69,8 @@ export class PeerWork {
   }
 
   /** Asks a site how it stands. Errors: those of `PeerPort.ask`. Units: ms. */
-  async status(to: PeerAddress, purpose: Purpose, ageMs = 0): Promise<wire.PeerStatus> {
-    const answer = await this.asking.ask(to, wire.request(wire.STATUS).u32(ageMs).done(), { purpose });
+  async status(to: PeerAddress, how: AskOptions, ageMs = 0): Promise<wire.PeerStatus> {
+    const answer = await this.asking.ask(to, wire.request(wire.STATUS).u32(ageMs).done(), how);
     return wire.decodeStatus(wire.answered(answer));
   }
 

@@ -1,13 +1,14 @@
 // Copies another site's whole data, page by page, from where it was broken off.
 import { type Clock, PAGE_BYTES, PAGES_BYTES_MAX, sleep } from '../../base/index.ts';
 import type { PeerAddress } from '../peer-port.ts';
+import type { Way } from './asking.ts';
 import type { PeerWork } from './peer-work.ts';
 import * as wire from './wire.ts';
 
 /** Units: ms. An answer that takes longer than this is worth a larger one. */
 const ROUND_TRIP_MS = 20;
 /** Units: bytes copied between two notes of the cursor. */
-const NOTE_BYTES = 1024 * 1024;
+const NOTE_BYTES = 256 * 1024;
 
 // note "bootstrap" := JSON of `Progress`
 
@@ -30,8 +31,16 @@ export interface PullingOptions {
   readonly from: Pick<Progress, 'cursor' | 'applied'>;
   /** Notes how far it is: what came before is merged. */
   readonly note: (at: Pick<Progress, 'cursor' | 'applied'>) => Promise<void>;
+  readonly way: Way;
   /** A page is merged. */
   readonly onPage: () => void;
+  readonly signal: AbortSignal;
+}
+
+interface Asked {
+  readonly cursor: string;
+  readonly bytesMax: number;
+  readonly way: Way;
   readonly signal: AbortSignal;
 }
 
@@ -42,18 +51,26 @@ interface Pages {
 }
 
 /** Copies until the end. Result: bytes of deltas. Errors: those of `PeerPort.ask`; `BAD_CURSOR`; the store's. */
-export async function pullFrom({ work, peer, from, note, onPage, signal }: PullingOptions): Promise<number> {
+export async function pullFrom({
+  work,
+  peer,
+  from,
+  note,
+  way,
+  onPage,
+  signal,
+}: PullingOptions): Promise<number> {
   const { store, clock } = work.context;
   let bytesMax = PAGE_BYTES;
   let total = 0;
   let unnoted = 0;
-  let next = ask(work, peer, { cursor: from.cursor, bytesMax, signal });
+  let next = ask(work, peer, { cursor: from.cursor, bytesMax, way, signal });
   for (;;) {
     const since = clock.now();
     const pages = await next;
     if (clock.now() - since > ROUND_TRIP_MS) bytesMax = Math.min(PAGES_BYTES_MAX, bytesMax * 2);
     if (pages.next !== '' && !signal.aborted)
-      next = ask(work, peer, { cursor: pages.next, bytesMax, signal });
+      next = ask(work, peer, { cursor: pages.next, bytesMax, way, signal });
     next.catch(() => {});
     for (const deltas of pages.deltas) {
       await store.merge(deltas);
@@ -69,17 +86,9 @@ export async function pullFrom({ work, peer, from, note, onPage, signal }: Pulli
   }
 }
 
-async function ask(
-  work: PeerWork,
-  peer: PeerAddress,
-  {
-    cursor,
-    bytesMax,
-    signal,
-  }: { readonly cursor: string; readonly bytesMax: number; readonly signal: AbortSignal },
-): Promise<Pages> {
+async function ask(work: PeerWork, peer: PeerAddress, { cursor, bytesMax, ...how }: Asked): Promise<Pages> {
   const request = wire.request(wire.PAGE).u32(bytesMax).raw(Buffer.from(cursor, 'latin1')).done();
-  const reader = wire.answered(await work.asking.ask(peer, request, { purpose: 'bootstrap', signal }));
+  const reader = wire.answered(await work.asking.ask(peer, request, { purpose: 'bootstrap', ...how }));
   const deltas: Buffer[] = [];
   let bytes = 0;
   for (let length = reader.u32(); length > 0; length = reader.u32()) {

@@ -50,6 +50,7 @@ export class World {
     return this.#ports.get(address);
   }
 
+  /** A site sends and hears nothing any more. */
   leave(name: string): void {
     this.#handlers.delete(name);
     this.#ports.delete(name);
@@ -60,6 +61,7 @@ export class World {
   }
 
   publish(from: string, body: Buffer): void {
+    if (!this.#handlers.has(from)) return;
     for (const name of [...this.#handlers.keys()]) {
       const isLost = this.cut.has(from) !== this.cut.has(name) || this.loses(from, name, body);
       if (name !== from && isLost) continue;
@@ -128,7 +130,16 @@ export class MemoryPort implements PeerPort {
     this.#self = self;
   }
 
-  async ask(to: PeerAddress, request: Buffer): Promise<Buffer> {
+  ask(to: PeerAddress, request: Buffer, signal?: AbortSignal): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      const abort = (): void => reject(new MqkvError('PEER_UNREACHABLE', 'given up'));
+      signal?.addEventListener('abort', abort);
+      const end = (): void => signal?.removeEventListener('abort', abort);
+      this.#ask(to, request).finally(end).then(resolve, reject);
+    });
+  }
+
+  async #ask(to: PeerAddress, request: Buffer): Promise<Buffer> {
     const { refusing, cut } = this.#world;
     const target = this.#world.portAt(to.address);
     this.#stats.asked++;
