@@ -54,6 +54,8 @@ export interface ExecutorOptions {
   readonly script: WriteScript;
   /** The present origin of the node of a slot. */
   origin(slot: number): number;
+  /** What the origin of a node is in versions. Default: as it is. */
+  readonly salted?: ((origin: number) => number) | undefined;
   /** Hears of writes. */
   readonly noted?: WriteListener | undefined;
   /** Marks are set for the outbox. Default: where somebody hears of writes. */
@@ -189,10 +191,11 @@ class RedisExecutor implements Executor {
     [command, script]: readonly [string, string],
     origin: number,
   ): readonly Buffer[] {
-    const { noted, marks = noted !== undefined, adopt, maxValueBytes } = this.#options;
+    const { noted, marks = noted !== undefined, adopt, maxValueBytes, salted } = this.#options;
     const { body, keys, protocol } = group;
     const flags = `${marks ? 'm' : ''}${protocol === 3 ? '3' : ''}${this.isCluster ? 'c' : ''}${adopt === true ? 'a' : ''}`;
-    const own = bulks([origin.toString(16).padStart(8, '0'), flags, String(maxValueBytes)]);
+    const inVersions = salted?.(origin) ?? origin;
+    const own = bulks([inVersions.toString(16).padStart(8, '0'), flags, String(maxValueBytes)]);
     const head = `*${6 + group.keyCount + group.argc}\r\n${bulks([command, script, String(group.keyCount)])}`;
     const units = body.buffer.subarray(0, body.at);
     if (keys === undefined) return [Buffer.from(head + own, 'latin1'), units];

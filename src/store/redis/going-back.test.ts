@@ -84,9 +84,11 @@ describe.skipIf(skip)(`a Redis that went back${skip ? ` (${skip})` : ''}`, () =>
     await using store = await openTestStore(redis.port);
     const { id } = store;
     await set(store, 'k', 'v');
+    await runUnit(store, [['INCRBY', 'n', '5']], ['n']);
     await store.notes.write({ complete: '1' });
     const taken = await store.outbox.take(1e6);
     taken?.accepted();
+    const { origin } = store;
     await set(store, 'unsent', 'w');
     let told = 0;
     store.onOrigin = () => told++;
@@ -94,11 +96,13 @@ describe.skipIf(skip)(`a Redis that went back${skip ? ` (${skip})` : ''}`, () =>
     await eventually('it is noticed', () => told === 1);
     expect(plainReply(await control.ask('HGET', 'mqkv:meta', 'id'))).toBe(id);
     expect((await store.notes.read()).size).toBe(0);
+    expect([store.isOwn(origin), store.isOwn(store.origin)]).toEqual([false, true]);
+    await runUnit(store, [['INCRBY', 'n', '2']], ['n']);
     const again = await store.outbox.take(1e6);
     expect(again?.deltas.toString('latin1')).toContain('unsent');
     expect(await text(control, 'k', 'unsent')).toEqual([null, 'w']);
     await store.merge(taken?.deltas ?? Buffer.alloc(0));
-    expect(await text(control, 'k', 'unsent')).toEqual(['v', 'w']);
+    expect(await text(control, 'k', 'unsent', 'n')).toEqual(['v', 'w', '7']);
   });
 
   test('another gateway discards: what is not sent is forgotten here too', async () => {

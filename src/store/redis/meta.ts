@@ -1,7 +1,8 @@
 // What a store says of itself in its Redis: format, id, site, epoch; and the tags of all slots, for scripts that meet undeclared keys.
 //
-// hash mqkv:meta = format id site epoch [discarded] [discarding] [tombstones]
+// hash mqkv:meta = format id site epoch [salt] [discarded] [discarding] [tombstones]
 //   epoch       random; another one: the data has gone (FLUSHALL) or was discarded
+//   salt        8 hex, of data that took the place of other data: see origins.ts
 //   discarded   the epoch that began when the site discarded its data
 //   discarding  it is about to, and is to be done again where it ended half-way
 //   tombstones  as the walker has counted them last
@@ -15,7 +16,7 @@ const FORMAT = 1;
 export const META_KEY = 'mqkv:meta';
 export const TAGS_KEY = 'mqkv:tags';
 const SLOTS = 16_384;
-const FIELDS = ['format', 'id', 'site', 'epoch', 'discarded', 'discarding', 'tombstones'] as const;
+const FIELDS = ['format', 'id', 'site', 'epoch', 'salt', 'discarded', 'discarding', 'tombstones'] as const;
 
 /** The metadata. '' where a field is not there. */
 export type Meta = Readonly<Record<(typeof FIELDS)[number], string>>;
@@ -23,7 +24,7 @@ export type Meta = Readonly<Record<(typeof FIELDS)[number], string>>;
 export interface OpenMeta {
   readonly site: string;
   readonly random: Random;
-  /** The id where there is none. */
+  /** The id where there is none; given: the data has gone. */
   readonly id?: string | undefined;
 }
 
@@ -35,6 +36,7 @@ export async function openMeta(access: Access, { site, random, id }: OpenMeta): 
   await set('id', id ?? randomHex(random, 8));
   await set('site', site);
   await set('epoch', randomHex(random, 8));
+  if (id !== undefined) await set('salt', randomHex(random, 4));
   const meta = await readMeta(access);
   const { format, site: held } = meta;
   if (!(Number(format) <= FORMAT))

@@ -117,7 +117,7 @@ export class RedisStore implements Store {
     const { clock, random, logger } = options;
     const { router, topology, scripts } = parts;
     this.scripts = scripts;
-    this.#origins = new Origins(topology, options.origin);
+    this.#origins = new Origins(topology, { given: options.origin, salt: parts.meta.salt });
     const origin = (slot: number): number => this.#origins.of(slot);
     this.#keys = new WholeKeys({ access: router, scripts, origin }, topology);
     this.#foreignWrites = options.foreignWrites ?? 'report';
@@ -153,7 +153,8 @@ export class RedisStore implements Store {
     this.executor = openExecutor({
       upstream: router,
       script: parts.write,
-      origin,
+      origin: (slot) => this.#origins.unsaltedOf(slot),
+      salted: (present) => this.#origins.salted(present),
       marks: options.marks,
       noted: this.outbox,
       adopt: options.foreignWrites === 'adopt',
@@ -172,7 +173,7 @@ export class RedisStore implements Store {
       meta: parts.meta,
       slots: () => this.#keys.slotOfEachNode(),
       tombstones: () => this.walker?.tombstones,
-      gone: (how) => this.#gone(how),
+      gone: (how, salt) => this.#gone(how, salt),
       bulkLimit: (bytes) => {
         this.refused.bulkBytesMax = bytes;
       },
@@ -236,11 +237,13 @@ export class RedisStore implements Store {
   }
 
   /** The data has gone: what was acknowledged and lies here is still sent. Or another gateway has discarded it: then nothing is. */
-  #gone(how: 'lost' | 'discarded'): void {
+  #gone(how: 'lost' | 'discarded', salt: string): void {
     this.#logger.warn({ how }, 'the data in the Redis is another one');
     if (how === 'discarded') this.#forget();
     else this.outbox.wentBack();
     this.walker?.clear();
+    this.#origins.setSalt(salt);
+    this.#origins.haveChanged();
     this.onOrigin?.();
   }
 
@@ -290,6 +293,8 @@ export class RedisStore implements Store {
     });
     this.#forget();
     this.#sizes.began(epoch);
+    this.#origins.setSalt(epoch);
+    this.#origins.haveChanged();
     this.bus.send(DISCARDED, Buffer.alloc(0));
     this.onOrigin?.();
   }

@@ -25,7 +25,7 @@ export interface SizesOptions {
   /** Headers that show nothing; undefined: another gateway counts them. */
   readonly tombstones: () => number | undefined;
   /** The data has gone, or was discarded by another gateway. */
-  readonly gone: (how: 'lost' | 'discarded') => void;
+  readonly gone: (how: 'lost' | 'discarded', salt: string) => void;
   /** The longest argument that all masters take. Units: bytes. */
   readonly bulkLimit: (bytes: number) => void;
 }
@@ -116,7 +116,7 @@ export class Sizes {
     if (meta.epoch === '') meta = await openMeta(router, { site, random, id: this.#id });
     if (meta.epoch === epoch || epoch !== this.#epoch) return meta;
     this.#epoch = meta.epoch;
-    gone(meta.discarded === meta.epoch ? 'discarded' : 'lost');
+    gone(meta.discarded === meta.epoch ? 'discarded' : 'lost', meta.salt);
     return meta;
   }
 }
