@@ -12,7 +12,7 @@ import { HEADER_BYTES } from './blocks.ts';
 //     TIME       ms:u48     the store's clock at the entries that follow
 //     NOTES      (length:u32 name length:u32 value)*     notes set; an empty value removes
 //     DISCARDED  nothing    everything before is gone
-//     COLLAPSED  a bit a slot, 2,048 bytes: slots whose marks were dropped (snapshots only)
+//     COLLAPSED  a byte a slot, 16,384 bytes: slots whose marks were dropped (snapshots only)
 //     END        nothing    the end of a snapshot
 
 export const LOCAL = 76;
