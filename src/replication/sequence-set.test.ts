@@ -6,7 +6,7 @@ import { SequenceSet } from './sequence-set.ts';
 test('random adding, raising and asking gives what a plain set gives', () => {
   const random = seededRandom(7);
   let [holes, ranges] = [0, 0];
-  for (let round = 0; round < 300; round++) {
+  for (let round = 0; round < 80; round++) {
     const set = new SequenceSet();
     const plain = new Set<number>();
     for (let step = 0; step < 40; step++) {
@@ -38,6 +38,6 @@ test('random adding, raising and asking gives what a plain set gives', () => {
       ranges = Math.max(ranges, set.ranges.length);
     }
   }
-  expect(holes).toBeGreaterThan(1_000);
+  expect(holes).toBeGreaterThan(500);
   expect(ranges).toBeGreaterThan(8);
 });

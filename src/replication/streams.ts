@@ -127,15 +127,15 @@ export class Streams {
     const sources: Record<string, number> = {};
     for (const [stream, window] of this.#windows) {
       if (this.#tick - window.heardTick > RECENT_TICKS) continue;
-      applied[stream] = window.applied.floor;
+      applied[stream] = window.sure;
       if (window.origin !== 0) sources[stream] = window.origin;
     }
     return { applied, sources };
   }
 
-  /** Up to where all of one stream is applied. */
+  /** Up to where all of one stream is applied and nothing is known to be missing. */
   appliedOf(stream: string): number {
-    return this.#windows.get(stream)?.applied.floor ?? 0;
+    return this.#windows.get(stream)?.sure ?? 0;
   }
 
   /** `applied` as it was at least so long ago; empty where that is not remembered. Units: ms. */
