@@ -66,6 +66,18 @@ export interface SiteNumbers {
   readonly fragmentsDroppedTotal?: number;
   readonly gapsTotal?: number;
   readonly gapsLostTotal?: number;
+  readonly repairRoundsTotal?: number;
+  readonly repairFailuresTotal?: number;
+  readonly repairKeysPulledTotal?: number;
+  readonly repairKeysPushedTotal?: number;
+  /** Units: bytes. */
+  readonly repairBytesSentTotal?: number;
+  readonly repairBytesReceivedTotal?: number;
+  readonly bootstrapBytesSentTotal?: number;
+  readonly bootstrapBytesReceivedTotal?: number;
+  readonly peerBytesSentTotal?: number;
+  readonly peerBytesReceivedTotal?: number;
+  readonly repairPending?: number;
   readonly doubledTotal?: number;
   readonly oldTotal?: number;
   readonly resentTotal?: number;

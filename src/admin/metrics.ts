@@ -67,6 +67,61 @@ export const METRICS: readonly Row[] = [
     help: 'Messages that nobody could send again; left to repair.',
   },
   {
+    name: 'mqkv_repair_rounds_total',
+    field: 'repairRoundsTotal',
+    help: 'Comparisons with other sites that this one asked for.',
+  },
+  {
+    name: 'mqkv_repair_failures_total',
+    field: 'repairFailuresTotal',
+    help: 'Comparisons broken off.',
+  },
+  {
+    name: 'mqkv_repair_keys_pulled_total',
+    field: 'repairKeysPulledTotal',
+    help: 'Keys taken from other sites by comparisons.',
+  },
+  {
+    name: 'mqkv_repair_keys_pushed_total',
+    field: 'repairKeysPushedTotal',
+    help: 'Keys given to other sites by comparisons.',
+  },
+  {
+    name: 'mqkv_repair_bytes_sent_total',
+    field: 'repairBytesSentTotal',
+    help: 'Bytes sent for comparisons, asked and answered.',
+  },
+  {
+    name: 'mqkv_repair_bytes_received_total',
+    field: 'repairBytesReceivedTotal',
+    help: 'Bytes received for comparisons, asked and answered.',
+  },
+  {
+    name: 'mqkv_bootstrap_bytes_sent_total',
+    field: 'bootstrapBytesSentTotal',
+    help: 'Bytes sent for first copies.',
+  },
+  {
+    name: 'mqkv_bootstrap_bytes_received_total',
+    field: 'bootstrapBytesReceivedTotal',
+    help: 'Bytes received for first copies.',
+  },
+  {
+    name: 'mqkv_peer_bytes_sent_total',
+    field: 'peerBytesSentTotal',
+    help: 'Bytes sent on connections to other sites beside the queue.',
+  },
+  {
+    name: 'mqkv_peer_bytes_received_total',
+    field: 'peerBytesReceivedTotal',
+    help: 'Bytes received on connections to other sites beside the queue.',
+  },
+  {
+    name: 'mqkv_repair_pending',
+    field: 'repairPending',
+    help: 'Comparisons wanted because something is known to be missing.',
+  },
+  {
     name: 'mqkv_merge_conflicts_total',
     field: 'mergeConflictsTotal',
     help: 'Equal versions with different content.',

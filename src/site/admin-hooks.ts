@@ -1,6 +1,7 @@
 // A site's facts in the shape that the admin HTTP asks for.
 import type { AdminHooks, ChannelNumbers, OtherSite, SiteNumbers } from '../admin/index.ts';
 import type { Queue } from '../queue/index.ts';
+import type { TcpPeerPort } from '../queue/peers/index.ts';
 import type { Replication } from '../replication/index.ts';
 import type { RespServer } from '../server/index.ts';
 import type { OpenedQueue } from './open-queue.ts';
@@ -16,6 +17,8 @@ export interface SiteParts {
   /** The queue that is published to first; none: one site alone. */
   readonly queues: readonly OpenedQueue[];
   readonly replication: Replication | undefined;
+  /** The way of requests to other sites; none: one site alone. */
+  readonly port: TcpPeerPort | undefined;
   /** Units: Unix ms. */
   readonly nowMs: () => number;
 }
@@ -90,6 +93,7 @@ function numbersOf(parts: SiteParts): SiteNumbers {
   const received = replication.receiver.stats();
   return {
     ...numbers,
+    ...repairNumbers(parts, replication),
     outboxPending: store.outbox.pending,
     outboxBytes: store.outbox.pendingBytes + sent.inFlightBytes,
     envelopesSentTotal: sent.envelopes,
@@ -112,5 +116,23 @@ function numbersOf(parts: SiteParts): SiteNumbers {
     unsendableTotal: sent.lost,
     streams: received.streams,
     stableAgeSeconds: store.stableBeforeMs === 0 ? null : (parts.nowMs() - store.stableBeforeMs) / 1000,
+  };
+}
+
+function repairNumbers({ port }: SiteParts, { repair }: Replication): SiteNumbers {
+  const stats = repair.stats?.();
+  const wire = port?.stats();
+  return {
+    repairRoundsTotal: stats?.rounds ?? 0,
+    repairFailuresTotal: stats?.failures ?? 0,
+    repairKeysPulledTotal: stats?.keysPulled ?? 0,
+    repairKeysPushedTotal: stats?.keysPushed ?? 0,
+    repairBytesSentTotal: stats?.bytesSent ?? 0,
+    repairBytesReceivedTotal: stats?.bytesReceived ?? 0,
+    bootstrapBytesSentTotal: stats?.bootstrapBytesSent ?? 0,
+    bootstrapBytesReceivedTotal: stats?.bootstrapBytesReceived ?? 0,
+    peerBytesSentTotal: wire?.bytesSent ?? 0,
+    peerBytesReceivedTotal: wire?.bytesReceived ?? 0,
+    repairPending: repair.pending,
   };
 }

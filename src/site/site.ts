@@ -181,6 +181,7 @@ class OpeningSite implements Site {
       opened,
       server,
       nowMs: () => clock.now(),
+      port: this.#port,
       ...this.#parts(),
     };
     this.#admin = await openAdmin({ address, hooks: adminHooks(parts), clock, logger });
