@@ -40,6 +40,25 @@ export function floatOf(text: string | undefined, error = NOT_FLOAT): number {
   return Number.isFinite(value) ? value : fail(error);
 }
 
+/** A bound of a range: as strtod reads it, nothing being 0 and too much infinity. */
+export function boundOf(text: string, error: string): number {
+  if (text === '') return 0;
+  const value = Number(text);
+  return /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(text) ? value : floatOf(text, error);
+}
+
+/** The sum of two decimals without an exponent, exactly; undefined: another way is needed. */
+export function decimalSum(a: string, b: string): string | undefined {
+  const [x, y] = [a, b].map((text) => /^([+-]?)(\d+)(?:\.(\d{1,17}))?$/.exec(text));
+  if (x === null || x === undefined || y === null || y === undefined) return undefined;
+  const scaled = ([, sign, whole, fraction = '']: RegExpExecArray): bigint =>
+    BigInt(`${sign === '-' ? '-' : ''}${whole}${fraction.padEnd(17, '0')}`);
+  const sum = scaled(x) + scaled(y);
+  const digits = String(sum < 0n ? -sum : sum).padStart(18, '0');
+  const text = `${digits.slice(0, -17)}.${digits.slice(-17)}`.replace(/\.?0+$/, '');
+  return sum < 0n ? `-${text}` : text;
+}
+
 /** A float as INCRBYFLOAT stores it: at most 17 digits behind the point. Exact only where a double is. */
 export function floatText(x: number): string {
   const shortest = /e/.test(String(x)) ? fixed(x, 17) : String(x);

@@ -115,7 +115,7 @@ export class Scripting {
       text,
       name,
     )({
-      global: (key) => map.get(key) ?? this.#missing(key),
+      global: (key, line) => map.get(key) ?? this.#missing(key, line),
       setGlobal: (key) => {
         throw new LuaError(`${name}: Attempt to modify a readonly table (${key})`);
       },
@@ -125,9 +125,10 @@ export class Scripting {
     });
   }
 
-  #missing(key: string): LuaValue {
+  #missing(key: string, line = this.#line): LuaValue {
+    this.#line = line;
     if (this.#globals.map.has(key)) return undefined;
-    throw new LuaError(`Script attempted to access nonexistent global variable '${key}'`);
+    throw new LuaError(`${CHUNK}:${line}: Script attempted to access nonexistent global variable '${key}'`);
   }
 
   #fill(): void {
@@ -195,7 +196,10 @@ export class Scripting {
       replicate_commands: () => true,
       REDIS_VERSION_NUM: 0x0007000f,
       REDIS_VERSION: '7.0.15',
-      ...{ LOG_DEBUG: 0, LOG_VERBOSE: 1, LOG_NOTICE: 2, LOG_WARNING: 3 },
+      LOG_DEBUG: 0,
+      LOG_VERBOSE: 1,
+      LOG_NOTICE: 2,
+      LOG_WARNING: 3,
     });
     api.isReadOnly = true;
     return api;

@@ -124,7 +124,7 @@ export class Session {
     echo: ([, text]) => text,
     time: () => this.#server.time(),
     select: ([, index]) => {
-      const db = integerOf(index, 'ERR invalid DB index');
+      const db = integerOf(index);
       this.#server.database(db);
       this.#dbIndex = db;
       return OK;
@@ -179,8 +179,16 @@ export class Session {
       if (version !== '2' && version !== '3') fail('NOPROTO unsupported protocol version');
       this.#protocol = version === '3' ? 3 : 2;
     }
-    const facts: RedisReply[] = ['server', 'redis', 'version', '7.0.15', 'proto', this.#protocol];
-    return new Pairs([...facts, ...['id', this.#id, 'mode', 'standalone', 'role', 'master', 'modules', []]]);
+    const facts: Readonly<Record<string, RedisReply>> = {
+      server: 'redis',
+      version: '7.0.15',
+      proto: this.#protocol,
+      id: this.#id,
+      mode: 'standalone',
+      role: 'master',
+      modules: [],
+    };
+    return new Pairs(Object.entries(facts).flat());
   }
 
   #client(args: readonly string[]): RedisReply {

@@ -9,7 +9,7 @@ import { LuaError, type LuaFunction, LuaTable, type LuaValue, typeOf } from './v
 
 /** What a compiled text is bound to. */
 export interface Binding {
-  global(name: string): LuaValue;
+  global(name: string, line: number): LuaValue;
   setGlobal(name: string, value: LuaValue): void;
   /** The next error is raised on this line. */
   at(line: number): void;
@@ -25,12 +25,13 @@ export function compileLua(text: string, name: string): (binding: Binding) => Lu
       luaVersion: '5.1',
       encodingMode: 'pseudo-latin1',
       locations: true,
+      ranges: true,
       comments: false,
     });
   } catch (error) {
     throw new LuaError(`${name}:${String((error as Error).message).replace(/^\[(\d+):\d+\] /, '$1: ')}`);
   }
-  const around: Around = { scope: new Scope(), temps: [], body: functionOf };
+  const around: Around = { scope: new Scope(), temps: [], source: text, body: functionOf };
   const code = bodyOf(chunk.body, around);
   const names = [...Object.keys(RUNTIME), 'global', 'setGlobal', 'at'].join(', ');
   // eslint-disable-next-line no-new-func -- the text is this program's own output
@@ -68,7 +69,7 @@ const RUNTIME = {
 };
 
 function functionOf(node: Extract<Expression, { type: 'FunctionDeclaration' }>, outer: Around): string {
-  const around: Around = { scope: new Scope(outer.scope), temps: [], body: functionOf };
+  const around: Around = { ...outer, scope: new Scope(outer.scope), temps: [] };
   const isMethod = node.identifier?.type === 'MemberExpression' && node.identifier.indexer === ':';
   const names = isMethod ? [around.scope.declare('self')] : [];
   for (const parameter of node.parameters)

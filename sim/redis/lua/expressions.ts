@@ -8,6 +8,8 @@ export interface Around {
   readonly scope: Scope;
   /** Temporary names of the function, declared at its beginning. */
   readonly temps: string[];
+  /** The text: the parser does not tell of parentheses. */
+  readonly source: string;
   /** Compiles a function's body. */
   body(node: Extract<Expression, { type: 'FunctionDeclaration' }>, around: Around): string;
 }
@@ -36,7 +38,9 @@ export function expression(node: Expression, around: Around): string {
     case 'VarargLiteral':
       return 'varargs[0]';
     case 'Identifier':
-      return around.scope.find(node.name) ?? `global(${JSON.stringify(node.name)})`;
+      return (
+        around.scope.find(node.name) ?? `global(${JSON.stringify(node.name)}, ${node.loc?.start.line ?? 0})`
+      );
     case 'FunctionDeclaration':
       return around.body(node, around);
     case 'TableConstructorExpression':
@@ -100,9 +104,17 @@ export function condition(node: Expression, around: Around): string {
   return `truth(${expression(node, around)})`;
 }
 
-function isMany(node: Expression | undefined): boolean {
-  if (node === undefined || (node as { inParens?: boolean }).inParens === true) return false;
-  return /CallExpression$|^VarargLiteral$/.test(node.type);
+/** Where a node stands in the text; the types do not know it. */
+function rangeOf(node: Expression): readonly [number, number] {
+  return (node as { readonly range?: readonly [number, number] }).range ?? [0, 0];
+}
+
+/** Whether it stands for all its results. Parentheses around it cut them to one. `openAt`: where the list that it ends was opened. */
+function isMany(node: Expression | undefined, { source }: Around, openAt = -1): boolean {
+  if (node === undefined || !/CallExpression$|^VarargLiteral$/.test(node.type)) return false;
+  let before = rangeOf(node)[0] - 1;
+  while (before >= 0 && /\s/.test(source[before])) before--;
+  return source[before] !== '(' || before <= openAt;
 }
 
 /** All values of an expression that may have several, as an array. */
@@ -111,10 +123,10 @@ function many(node: Expression, around: Around): string {
 }
 
 /** Expressions as the elements of an array, or as arguments. */
-export function list(nodes: readonly Expression[], around: Around): string {
+export function list(nodes: readonly Expression[], around: Around, openAt = -1): string {
   const last = nodes.at(-1);
   const parts = nodes.map((node) =>
-    node === last && isMany(node) ? `...${many(node, around)}` : expression(node, around),
+    node === last && isMany(node, around, openAt) ? `...${many(node, around)}` : expression(node, around),
   );
   return parts.join(', ');
 }
@@ -122,7 +134,7 @@ export function list(nodes: readonly Expression[], around: Around): string {
 /** Expressions as an array of values. */
 export function values(nodes: readonly Expression[], around: Around): string {
   const [only] = nodes;
-  return nodes.length === 1 && isMany(only) ? many(only, around) : `[${list(nodes, around)}]`;
+  return nodes.length === 1 && isMany(only, around) ? many(only, around) : `[${list(nodes, around)}]`;
 }
 
 /** What a `return` of these gives back. */
@@ -132,7 +144,7 @@ export function results(nodes: readonly Expression[], around: Around): string {
 }
 
 function result(node: Expression, around: Around): string {
-  if (!isMany(node)) return expression(node, around);
+  if (!isMany(node, around)) return expression(node, around);
   if (node.type === 'VarargLiteral') return 'varargs';
   return call(node as Call, around);
 }
@@ -147,16 +159,17 @@ export type Call = Extract<
 export function call(node: Call, around: Around): string {
   const nodes = argumentsOf(node);
   const { base } = node;
+  const given = list(nodes, around, around.source.indexOf('(', rangeOf(base)[1]));
   if (base.type === 'MemberExpression' && base.indexer === ':') {
     const self = around.scope.fresh();
     around.temps.push(self);
     const method = `index(${self} = ${expression(base.base, around)}, ${JSON.stringify(base.identifier.name)})`;
-    return `called(${method})(${[self, ...(nodes.length > 0 ? [list(nodes, around)] : [])].join(', ')})`;
+    return `called(${method})(${[self, ...(nodes.length > 0 ? [given] : [])].join(', ')})`;
   }
   const callee = expression(base, around);
   if (base.type === 'Identifier' && base.name === 'error')
-    return `(at(${node.loc?.start.line ?? 0}), called(${callee}))(${list(nodes, around)})`;
-  return `called(${callee})(${list(nodes, around)})`;
+    return `(at(${node.loc?.start.line ?? 0}), called(${callee}))(${given})`;
+  return `called(${callee})(${given})`;
 }
 
 function argumentsOf(node: Call): readonly Expression[] {

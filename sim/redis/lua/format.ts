@@ -29,7 +29,8 @@ export function formatText(pattern: string, args: Arguments): string {
 function one(spec: Spec, args: Arguments): string {
   const { kind, precision } = spec;
   if (kind === 's') return padded(spec, args.text().slice(0, precision), '');
-  if (kind === 'c') return padded(spec, String.fromCharCode(args.number() & 255), '');
+  // A zero byte ends the text of C.
+  if (kind === 'c') return padded(spec, String.fromCharCode(args.number() & 255).replace('\0', ''), '');
   if (kind === 'q') return quoted(args.text());
   if ('diouxX'.includes(kind)) return integer(spec, args.number());
   return floating(spec, args.number());

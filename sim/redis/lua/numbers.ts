@@ -51,15 +51,18 @@ function signOf(x: number): string {
   return x < 0 || (x === 0 && 1 / x < 0) ? '-' : '';
 }
 
+/** Digits that JavaScript gives at most. */
+const DIGITS_MAX = 100;
+
 /** Decimal digits of a finite number >= 0, rounded half to even at `digits` of them: the digits, and the exponent of the first. */
 function roundedDigits(x: number, digits: number): { readonly text: string; readonly exponent: number } {
   if (x === 0) return { text: '0'.repeat(digits), exponent: 0 };
-  const shown = x.toExponential(Math.min(100, digits - 1));
+  const shown = x.toExponential(Math.min(DIGITS_MAX, digits - 1));
   const [mantissa, exponent] = shown.split('e');
   const text = mantissa.replace('.', '').padEnd(digits, '0');
   // JavaScript rounds a tie up; C to the even digit.
   if (digits < 60 && (text.charCodeAt(digits - 1) & 1) === 1) {
-    const [longer, longExponent] = x.toExponential(100).split('e');
+    const [longer, longExponent] = x.toExponential(DIGITS_MAX).split('e');
     const exact = longer.replace('.', '');
     if (/^50*$/.test(exact.slice(digits)))
       return { text: exact.slice(0, digits), exponent: Number(longExponent) };
@@ -86,12 +89,12 @@ export function fixed(x: number, precision: number): string {
   if (odd !== undefined) return odd;
   const size = Math.abs(x);
   if (size >= 1e21) return `${signOf(x)}${BigInt(size)}${precision > 0 ? `.${'0'.repeat(precision)}` : ''}`;
-  let text = size.toFixed(Math.min(100, precision));
-  const longer = precision < 60 ? size.toFixed(100) : '';
+  let text = size.toFixed(Math.min(DIGITS_MAX, precision));
+  const longer = precision < 60 ? size.toFixed(DIGITS_MAX) : '';
   const point = longer.indexOf('.') + 1;
   if (longer !== '' && /^50*$/.test(longer.slice(point + precision)) && /[13579]\.?$/.test(text))
     text = precision === 0 ? longer.slice(0, point - 1) : longer.slice(0, point + precision);
-  return signOf(x) + text + '0'.repeat(Math.max(0, precision - 100));
+  return signOf(x) + text + '0'.repeat(Math.max(0, precision - DIGITS_MAX));
 }
 
 /** `%.Ng`, with `#` as `keeps` zeros. */

@@ -44,8 +44,10 @@ function bitRange(args: readonly string[], at: number, text: string): readonly [
 }
 
 function bitCount(args: readonly string[], { db }: Context): RedisReply {
+  const held = db.text(args[1]);
+  if (held === undefined) return 0;
   if (args.length === 3 || args.length > 5) fail(SYNTAX);
-  const text = db.text(args[1]) ?? '';
+  const text = held;
   const range = bitRange(args, 2, text);
   let count = 0;
   if (range !== undefined) for (let i = range[0]; i < range[1]; i++) count += bitOf(text, i);
@@ -58,6 +60,7 @@ function bitPos(args: readonly string[], { db }: Context): RedisReply {
   const bit = Number(args[2]);
   const text = db.text(args[1]);
   if (text === undefined) return bit === 1 ? -1 : 0;
+  if (text === '') return -1;
   const range = bitRange(args, 3, text);
   if (range === undefined) return -1;
   for (let i = range[0]; i < range[1]; i++) if (bitOf(text, i) === bit) return i;
@@ -173,7 +176,10 @@ function bitField(args: readonly string[], { db }: Context): RedisReply {
 
 export const BITS: readonly Command[] = [
   ...commands('read', {
-    'getbit 3': ([, key, offset], { db }) => bitOf(db.text(key) ?? '', offsetOf(offset)),
+    'getbit 3'([, key, offsetText], { db }) {
+      const offset = offsetOf(offsetText);
+      return bitOf(db.text(key) ?? '', offset);
+    },
     'bitcount -2': bitCount,
     'bitpos -3': bitPos,
     'bitfield_ro -2': bitField,

@@ -1,7 +1,7 @@
 // Commands on hashes.
 import { below } from '../../../../src/base/index.ts';
 import { type Command, commands, type Context, lower } from '../command.ts';
-import { floatOf, floatText, int64, int64Of, integerOf, sum64, SYNTAX } from '../numbers.ts';
+import { decimalSum, floatOf, floatText, int64, int64Of, integerOf, sum64, SYNTAX } from '../numbers.ts';
 import { fail, OK, Pairs, type RedisReply } from '../replies.ts';
 import { scanOptions, scanPage } from '../scan.ts';
 
@@ -40,7 +40,7 @@ function addFloat([, key, field, by]: readonly string[], { db }: Context): Redis
   const held = db.hash(key);
   const sum = floatOf(held?.get(field) ?? '0', 'ERR hash value is not a float') + amount;
   if (!Number.isFinite(sum)) fail('ERR increment would produce NaN or Infinity');
-  const text = floatText(sum);
+  const text = decimalSum(held?.get(field) ?? '0', by) ?? floatText(sum);
   db.hold(key, held, () => new Map<string, string>()).set(field, text);
   return text;
 }
@@ -68,13 +68,20 @@ export function randomNames(names: readonly string[], count: number, { random }:
   return left.slice(0, count);
 }
 
+/** A count whose negative is one too. */
+export function timesOf(text: string): number {
+  if (text === '-9223372036854775808')
+    fail('ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807');
+  return integerOf(text);
+}
+
 function randomField(args: readonly string[], on: Context): RedisReply {
+  const count = args.length === 2 ? 1 : timesOf(args[2]);
+  const isPaired = lower(args, 3) === 'withvalues';
+  if (args.length > (isPaired ? 4 : 3)) fail(SYNTAX);
   const hash = on.db.hash(args[1]);
   const names = [...(hash?.keys() ?? [])];
   if (args.length === 2) return randomNames(names, 1, on)[0] ?? null;
-  const count = integerOf(args[2]);
-  const isPaired = lower(args, 3) === 'withvalues';
-  if (args.length > (isPaired ? 4 : 3)) fail(SYNTAX);
   const found = randomNames(names, count, on);
   if (!isPaired) return found;
   const pairs = found.map((field) => [field, hash?.get(field) ?? '']);

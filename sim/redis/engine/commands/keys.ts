@@ -48,7 +48,7 @@ function left(divisor: number, isMoment: boolean) {
     const atMs = db.expiryOf(key);
     if (atMs === undefined) return -2;
     if (atMs === 0) return -1;
-    if (isMoment) return Math.floor(atMs / divisor);
+    if (isMoment) return divisor === 1 ? atMs : Math.floor((atMs + 500) / 1000);
     return divisor === 1 ? Math.max(0, atMs - now) : Math.floor((Math.max(0, atMs - now) + 500) / 1000);
   };
 }
@@ -117,11 +117,10 @@ function sort(args: readonly string[], { db }: Context): RedisReply {
         : [...(db.sorted(args[1])?.members() ?? [])];
   const number = (text: string): number => {
     const x = Number(text);
-    return Number.isNaN(x) || text.trim() === ''
-      ? fail("ERR One or more scores can't be converted into double")
-      : x;
+    return Number.isNaN(x) ? fail("ERR One or more scores can't be converted into double") : x;
   };
   const text = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+  if (!isAlpha) for (const item of items) number(item);
   const ordered = [...items].sort((a, b) => (isAlpha ? text(a, b) : number(a) - number(b) || text(a, b)));
   if (isDown) ordered.reverse();
   return ordered.slice(Math.max(0, from), size < 0 ? undefined : Math.max(0, from) + size);

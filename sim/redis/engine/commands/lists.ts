@@ -47,8 +47,8 @@ function popAny(args: readonly string[], on: Context): RedisReply {
 }
 
 function index([, key, at]: readonly string[], { db }: Context): RedisReply {
-  const given = integerOf(at);
-  return db.list(key)?.items.at(given) ?? null;
+  const list = db.list(key);
+  return list === undefined ? null : (list.items.at(integerOf(at)) ?? null);
 }
 
 function setAt([, key, at, value]: readonly string[], { db }: Context): RedisReply {

@@ -3,7 +3,7 @@ import { type Command, commands, type Context, lower } from '../command.ts';
 import { integerOf, SYNTAX } from '../numbers.ts';
 import { fail, Members, type RedisReply } from '../replies.ts';
 import { scanOptions, scanPage } from '../scan.ts';
-import { COMPACT_MAX, randomNames } from './hashes.ts';
+import { COMPACT_MAX, randomNames, timesOf } from './hashes.ts';
 
 function add([, key, ...members]: readonly string[], { db }: Context): RedisReply {
   const set = db.hold(key, db.set(key), () => new Set<string>());
@@ -32,14 +32,14 @@ function pop(args: readonly string[], on: Context): RedisReply {
 }
 
 function random(args: readonly string[], on: Context): RedisReply {
-  const members = [...(on.db.set(args[1]) ?? [])];
   if (args.length > 3) fail(SYNTAX);
-  return args.length > 2
-    ? randomNames(members, integerOf(args[2]), on)
-    : (randomNames(members, 1, on)[0] ?? null);
+  const count = args.length > 2 ? timesOf(args[2]) : 1;
+  const members = [...(on.db.set(args[1]) ?? [])];
+  return args.length > 2 ? randomNames(members, count, on) : (randomNames(members, 1, on)[0] ?? null);
 }
 
 function move([, from, to, member]: readonly string[], { db }: Context): RedisReply {
+  if (db.get(from) === undefined) return 0;
   const source = db.set(from);
   const target = db.set(to);
   if (source?.has(member) !== true) return 0;

@@ -52,6 +52,11 @@ function keepFrom(text: string | undefined): (entry: StreamEntry) => boolean {
   return ({ id }) => compareIds(id, first) >= 0;
 }
 
+function positiveId(text: string): StreamId {
+  const id = idOf(text);
+  return id[0] === 0n && id[1] === 0n ? fail('ERR The ID specified in XADD must be greater than 0-0') : id;
+}
+
 function nextId(text: string, { last, entries, added }: Stream, now: number): StreamId {
   const isEmpty = entries.length === 0 && added === 0n && last[0] === 0n && last[1] === 0n;
   const after: StreamId = last[1] === MOST ? [last[0] + 1n, 0n] : [last[0], last[1] + 1n];
@@ -62,8 +67,7 @@ function nextId(text: string, { last, entries, added }: Stream, now: number): St
     if (ms < last[0]) fail(SMALL);
     return ms === last[0] ? [ms, isEmpty ? (ms === 0n ? 1n : 0n) : last[1] + 1n] : [ms, 0n];
   }
-  const id = idOf(text);
-  if (id[0] === 0n && id[1] === 0n) fail('ERR The ID specified in XADD must be greater than 0-0');
+  const id = positiveId(text);
   return compareIds(id, last) > 0 ? id : fail(SMALL);
 }
 
@@ -72,7 +76,7 @@ function add(args: readonly string[], { db, now }: Context): RedisReply {
   const words = args.slice(at + 1);
   if (words.length < 2 || words.length % 2 === 1) fail("ERR wrong number of arguments for 'xadd' command");
   const text = args[at];
-  if (text !== '*' && !text.endsWith('-*')) idOf(text);
+  if (text !== '*' && !text.endsWith('-*')) positiveId(text);
   const held = db.stream(args[1]);
   if (held === undefined && !isCreating) return null;
   const stream = held ?? new Stream();
@@ -115,9 +119,9 @@ function range(isDown: boolean) {
 }
 
 function remove([, key, ...texts]: readonly string[], { db }: Context): RedisReply {
-  const ids = texts.map((text) => idOf(text));
   const stream = db.stream(key);
   if (stream === undefined) return 0;
+  const ids = texts.map((text) => idOf(text));
   let gone = 0;
   for (const id of ids) {
     const at = stream.entries.findIndex((entry) => compareIds(entry.id, id) === 0);
@@ -164,19 +168,19 @@ function info(args: readonly string[], { db }: Context): RedisReply {
   const stream = db.stream(args[2]) ?? fail('ERR no such key');
   const { entries } = stream;
   const [first, last] = [entries.at(0), entries.at(-1)];
-  return new Pairs([
-    ...['length', entries.length, 'radix-tree-keys', 1, 'radix-tree-nodes', 2],
-    ...['last-generated-id', idText(stream.last), 'max-deleted-entry-id', idText(stream.maxDeleted)],
-    ...[
-      'entries-added',
-      stream.added,
-      'recorded-first-entry-id',
-      first === undefined ? '0-0' : idText(first.id),
-    ],
-    ...['groups', stream.groups.size],
-    ...['first-entry', first === undefined ? null : shown(first)],
-    ...['last-entry', last === undefined ? null : shown(last)],
-  ]);
+  const facts: Readonly<Record<string, RedisReply>> = {
+    length: entries.length,
+    'radix-tree-keys': 1,
+    'radix-tree-nodes': 2,
+    'last-generated-id': idText(stream.last),
+    'max-deleted-entry-id': idText(stream.maxDeleted),
+    'entries-added': stream.added,
+    'recorded-first-entry-id': first === undefined ? '0-0' : idText(first.id),
+    groups: stream.groups.size,
+    'first-entry': first === undefined ? null : shown(first),
+    'last-entry': last === undefined ? null : shown(last),
+  };
+  return new Pairs(Object.entries(facts).flat());
 }
 
 function group(args: readonly string[], { db }: Context): RedisReply {
@@ -196,7 +200,7 @@ function group(args: readonly string[], { db }: Context): RedisReply {
   return OK;
 }
 
-function read(args: readonly string[], { db }: Context): RedisReply {
+function read(args: readonly string[], { db, protocol }: Context): RedisReply {
   let [count, at] = [-1, 1];
   for (; at < args.length && lower(args, at) !== 'streams'; at += 2) {
     if (lower(args, at) === 'count') count = integerOf(args[at + 1]);
@@ -206,14 +210,15 @@ function read(args: readonly string[], { db }: Context): RedisReply {
   if (rest.length === 0 || rest.length % 2 === 1)
     fail("ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified.");
   const keys = rest.slice(0, rest.length / 2);
-  const found = keys.flatMap((key, i): RedisReply[] => {
+  const found = keys.flatMap((key, i): (readonly RedisReply[])[] => {
     const stream = db.stream(key);
     const text = rest[keys.length + i];
     const after = text === '$' ? (stream?.last ?? ([0n, 0n] as const)) : idOf(text);
     const entries = (stream?.entries ?? []).filter(({ id }) => compareIds(id, after) > 0);
     return entries.length === 0 ? [] : [[key, (count > 0 ? entries.slice(0, count) : entries).map(shown)]];
   });
-  return found.length === 0 ? NULL_ARRAY : found;
+  if (found.length === 0) return NULL_ARRAY;
+  return protocol === 3 ? new Pairs(found.flat()) : found;
 }
 
 export const STREAMS: readonly Command[] = [

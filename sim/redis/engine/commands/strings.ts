@@ -1,6 +1,7 @@
 // Commands on strings.
 import { type Command, commands, type Context, lower } from '../command.ts';
 import {
+  decimalSum,
   floatOf,
   floatText,
   indexRange,
@@ -86,7 +87,7 @@ function addFloat([, key, by]: readonly string[], { db }: Context): RedisReply {
   const held = db.text(key) ?? '0';
   const sum = floatOf(held) + floatOf(by);
   if (!Number.isFinite(sum)) fail('ERR increment would produce NaN or Infinity');
-  const text = floatText(sum);
+  const text = decimalSum(held, by) ?? floatText(sum);
   db.replace(key, text);
   return text;
 }

@@ -1,6 +1,6 @@
 // Ranges of sorted sets: by rank, score or member.
 import { type Context, lower } from '../command.ts';
-import { floatOf, indexRange, integerOf, SYNTAX } from '../numbers.ts';
+import { boundOf, indexRange, integerOf, SYNTAX } from '../numbers.ts';
 import { Double, fail, type RedisReply } from '../replies.ts';
 import { type Scored, SortedSet } from '../sorted-set.ts';
 
@@ -10,7 +10,7 @@ const BAD_TEXT = 'ERR min or max not valid string range item';
 /** Whether a score lies within. */
 export function scoreTest(min: string, max: string): (scored: Scored) => boolean {
   const bound = (text: string): readonly [number, boolean] =>
-    text.startsWith('(') ? [floatOf(text.slice(1), BAD_FLOAT), true] : [floatOf(text, BAD_FLOAT), false];
+    text.startsWith('(') ? [boundOf(text.slice(1), BAD_FLOAT), true] : [boundOf(text, BAD_FLOAT), false];
   const [[low, isAbove], [high, isBelow]] = [bound(min), bound(max)];
   return ([, score]) => (isAbove ? score > low : score >= low) && (isBelow ? score < high : score <= high);
 }
