@@ -1,6 +1,7 @@
 // The checkers' memory: each fact that an acknowledged write made, at which store, and whether it must survive.
 import type { Latin1 } from '../../src/base/index.ts';
-import { type Fact, freed, join, textOf } from '../../test/model/definition.ts';
+import { type Fact, freed, join, newestOf, textOf } from '../../test/model/definition.ts';
+import { viewText } from './held.ts';
 
 /** A store as the ledger knows it: what it keeps, for as long as it does. */
 export interface Keeper {
@@ -27,6 +28,12 @@ export class Ledger {
   readonly #entries = new Map<Latin1, Entry[]>();
   /** Entries that no store kept. */
   lost = 0;
+  /** Units: ms. What shows nothing may be forgotten after so long. */
+  readonly #keptMs: number;
+
+  constructor(keptMs: number) {
+    this.#keptMs = keptMs;
+  }
 
   get keys(): Iterable<Latin1> {
     return this.#entries.keys();
@@ -49,7 +56,7 @@ export class Ledger {
     for (const list of this.#entries.values()) {
       for (const entry of list) {
         const isIts = entry.keeper === keeper && entry.mustSurvive && entry.madeAtMs < untilMs;
-        if (isIts && !covers(keeper, entry)) return entry;
+        if (isIts && !this.#covers(keeper, entry)) return entry;
       }
     }
     return undefined;
@@ -60,7 +67,7 @@ export class Ledger {
     for (const list of this.#entries.values()) {
       for (const entry of list) {
         if (entry.keeper !== keeper || !entry.mustSurvive) continue;
-        const holder = others.find((other) => covers(other, entry));
+        const holder = others.find((other) => this.#covers(other, entry));
         if (holder === undefined) {
           entry.mustSurvive = false;
           this.lost++;
@@ -68,14 +75,17 @@ export class Ledger {
       }
     }
   }
-}
 
-/** Whether a store holds what an entry says, or newer. */
-function covers(keeper: Keeper, { key, facts }: Entry): boolean {
-  const held = keeper.facts(key);
-  if (held === undefined) return false;
-  const now = keeper.nowMs();
-  return textOf(join(freed([...held, ...facts], now))) === textOf(join(freed(held, now)));
+  /** Whether a store holds what an entry says, or newer; or may have forgotten it, since nothing that shows depends on it. */
+  #covers(keeper: Keeper, { key, facts }: Entry): boolean {
+    const held = keeper.facts(key);
+    if (held === undefined) return false;
+    const now = keeper.nowMs();
+    const all = [...held, ...facts];
+    if (textOf(join(freed(all, now))) === textOf(join(freed(held, now)))) return true;
+    const isOld = newestOf(join(facts)) < BigInt(Math.max(0, now - this.#keptMs)) << 48n;
+    return isOld && viewText(held, now) === viewText(all, now);
+  }
 }
 
 /** The facts of `after` that are not in `before`: what a unit did, headers whole, as a delta carries them. */

@@ -1,5 +1,5 @@
 // The world of one seed: machines and the sites on them, brokers, ways between them; what happens to them is in faults.ts.
-import { type Logger, type Random, seededRandom, silentLogger } from '../../src/base/index.ts';
+import { type Logger, type Random, seededRandom, silentLogger, STABLE_MS } from '../../src/base/index.ts';
 import { Broker } from '../world/broker.ts';
 import { RedisNode } from '../redis/node.ts';
 import { MachineDisk } from '../world/machine-disk.ts';
@@ -38,7 +38,7 @@ export class World {
   readonly brokers: Broker[] = [];
   readonly peers: PeerNet;
   readonly hosts: Host[] = [];
-  readonly ledger = new Ledger();
+  readonly ledger: Ledger;
   readonly logger: Logger;
   /** Some site was away for longer than the horizon: what was deleted may have come back (DESIGN 3). */
   mayResurrect = false;
@@ -61,6 +61,7 @@ export class World {
     this.totals = options.totals;
     this.#random = options.random;
     this.logger = options.logger ?? silentLogger;
+    this.ledger = new Ledger(Math.min(STABLE_MS, options.plan.horizonMs));
     this.network = new Network(this.fork(), this.plan.latencyMsMax);
     this.peers = new PeerNet(this.scheduler, this.network);
     for (let i = 0; i < this.plan.brokers; i++) this.#addBroker(`broker${i}`);
