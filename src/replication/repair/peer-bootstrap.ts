@@ -109,7 +109,7 @@ export class PeerBootstrap implements Bootstrap {
   async #run(signal: AbortSignal): Promise<void> {
     const notes = await this.#notes(signal);
     this.#work.apart.start(notes);
-    if (notes.get(COMPLETE) === '1' || this.#isAdopted(notes)) await this.#completed({});
+    if (notes.get(COMPLETE) === '1' || (await this.#isAdopted(notes))) await this.#completed({});
     else {
       if (!notes.has(NOTE)) await this.#begin();
       await this.#fill(signal);
@@ -134,8 +134,8 @@ export class PeerBootstrap implements Bootstrap {
   }
 
   /** A store with data that was never told to be incomplete: a Redis that was there before. */
-  #isAdopted(notes: ReadonlyMap<string, string>): boolean {
-    return !this.#context.hasQueue || (!notes.has(NOTE) && this.#work.heldAtStart);
+  async #isAdopted(notes: ReadonlyMap<string, string>): Promise<boolean> {
+    return !this.#context.hasQueue || (!notes.has(NOTE) && (await this.#work.heldAtStart));
   }
 
   /** Copies from someone, or serves without; until the copy is complete. */

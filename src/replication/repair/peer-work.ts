@@ -1,4 +1,5 @@
 // What repair and bootstrap of one site share: the ways to other sites, the answers to them, and what state the copy is in.
+import type { Store } from '../../store/index.ts';
 import type { Asker, PeerAddress } from '../peer-port.ts';
 import type { RepairContext } from '../repair-hooks.ts';
 import type { Member } from '../membership.ts';
@@ -26,7 +27,7 @@ export class PeerWork {
   readonly apart: Apart;
   readonly copy: CopyState = { isComplete: false, isLoading: true };
   /** The store held keys before anything of other sites could arrive. */
-  readonly heldAtStart: boolean;
+  readonly heldAtStart: Promise<boolean>;
   /** Another site has compared everything with this one. */
   onCompared: ((storeId: string, sinceMs: number) => void) | undefined;
   /** Something is known to be missing here. */
@@ -37,8 +38,7 @@ export class PeerWork {
   constructor(context: RepairContext) {
     this.context = context;
     const { site, store, clock, random, port, sender, receiver } = context;
-    const { keys, tombstones } = store.stats();
-    this.heldAtStart = keys + tombstones > 0;
+    this.heldAtStart = holdsAny(store);
     this.turns = new Turns(clock);
     this.apart = new Apart(context, () => this.copy.isComplete);
     this.#answering = new Answering({
@@ -99,5 +99,15 @@ export class PeerWork {
     const answer = await this.#answering.answer(from, request);
     traffic.bytesSent += answer.length + FRAME_BYTES;
     return answer;
+  }
+}
+
+/** Whether there is anything. Asked of the data: a Redis store may not have counted its keys yet. */
+async function holdsAny(store: Store): Promise<boolean> {
+  try {
+    return (await store.page('', 1)).deltas.length > 0;
+  } catch {
+    const { keys, tombstones } = store.stats();
+    return keys + tombstones > 0;
   }
 }
