@@ -137,6 +137,16 @@ describe.skipIf(skip)(`a Redis that went back${skip ? ` (${skip})` : ''}`, () =>
     expect(plainReply(await control.ask('HEXISTS', 'mqkv:meta', 'discarding'))).toBe(0);
   });
 
+  test('a store that holds keys says so as soon as it is open', async () => {
+    await control.ask('SET', 'adopted', 'v');
+    await using store = await openTestStore(redis.port);
+    expect(store.stats().keys).toBe(1);
+    await store.discard();
+    expect(store.stats().keys).toBe(0);
+    await using again = await openTestStore(redis.port);
+    expect(again.stats().keys).toBe(0);
+  });
+
   test('a stale replica becomes the master', async () => {
     const replica = await startRedis(['--replicaof', '127.0.0.1', String(redis.port)]);
     const stale = await openTestAccess(replica.port);

@@ -63,7 +63,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
   try {
     const meta = await openMeta(router, options);
     store = new RedisStore(options, { topology, router, scripts, write, meta });
-    await store.lookAtLimits();
+    await store.begin();
     if (meta.discarding !== '') await store.discard();
     return store;
   } catch (error) {
@@ -297,6 +297,11 @@ export class RedisStore implements Store {
     this.#origins.haveChanged();
     this.bus.send(DISCARDED, Buffer.alloc(0));
     this.onOrigin?.();
+  }
+
+  /** The first look at the Redis, as `openRedisStore` does it. */
+  begin(): Promise<void> {
+    return this.#sizes.begin();
   }
 
   /** Reads what the Redis takes; done by itself once a minute too. */

@@ -59,6 +59,14 @@ export class Sizes {
     this.#stats = { ...this.#stats, keys: 0, tombstones: 0 };
   }
 
+  /** Before anybody asks: whether there is any key at all, which is known sooner than how many. */
+  async begin(): Promise<void> {
+    const [key] = await Promise.all([this.#options.allNodes.randomKey(), this.lookAtLimits()]);
+    const tombstones = Number(this.#options.meta.tombstones);
+    if (this.#measured === 0) this.#stats = { keys: key === undefined ? 0 : 1, tombstones, memoryBytes: 0 };
+    void this.#measure();
+  }
+
   /** Looks at once whether the data is still there. */
   async look(): Promise<void> {
     await this.#lookAtMeta();
