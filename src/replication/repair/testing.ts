@@ -244,6 +244,10 @@ export class TestSite {
     return this.replication.repair as PeerRepair;
   }
 
+  get work(): PeerRepair['work'] {
+    return this.repair.work;
+  }
+
   get bootstrap(): PeerBootstrap {
     return this.replication.bootstrap as PeerBootstrap;
   }

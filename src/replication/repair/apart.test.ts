@@ -1,0 +1,117 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { VirtualClock } from '../../store/file/testing.ts';
+import { type TestSite, World } from './testing.ts';
+
+const START = 1_700_000_000_000;
+/** Short, so that virtual time is soon over. */
+const horizonMs = 10 * 60_000;
+const APART_MS = 17 * 60_000;
+let world = new World(new VirtualClock(START));
+afterEach(() => {
+  for (const site of world.sites.values()) site.kill();
+  world = new World(new VirtualClock(START));
+});
+
+async function opened(...names: string[]): Promise<TestSite[]> {
+  const sites: TestSite[] = [];
+  for (const name of names) sites.push(await world.open(name, { horizonMs }));
+  await world.until(() => sites.every(({ bootstrap }) => bootstrap.isComplete), 'all are complete');
+  for (let i = 0; i < 50; i++) sites[0]?.set(`key:${i}`, 'v');
+  await world.clock.advance(40_000);
+  return sites;
+}
+
+const same = (sites: readonly TestSite[]): boolean => new Set(sites.map((site) => site.picture())).size === 1;
+
+async function apart(name: string, ms: number): Promise<void> {
+  world.cut.add(name);
+  await world.clock.advance(ms);
+}
+
+describe('a site apart for longer than the horizon', () => {
+  test('that wrote nothing discards its copy and copies anew: what was deleted meanwhile stays dead', async () => {
+    const sites = await opened('a', 'b', 'c');
+    const [a, , c] = sites as [TestSite, TestSite, TestSite];
+    await apart('c', 1_000);
+    for (let i = 0; i < 10; i++) a.del(`key:${i}`);
+    a.set('new', '1');
+    await world.clock.advance(APART_MS);
+    await a.store.forget();
+    expect(a.store.stateOf('key:1')).toBeUndefined();
+    expect(c.get('key:1')).toBe('v');
+    const { origin } = c.store;
+    world.cut.clear();
+    await world.until(() => c.store.origin !== origin, 'discarded');
+    await world.until(() => c.bootstrap.isComplete, 'copied');
+    await world.until(() => same(sites), 'equal');
+    expect([a.get('key:1'), c.get('key:1'), c.get('new'), c.get('key:20')]).toEqual([
+      undefined,
+      undefined,
+      '1',
+      'v',
+    ]);
+    await world.clock.advance(60_000);
+    expect(same(sites)).toBe(true);
+  });
+
+  test('both apart and both written to: the writes of both are there afterwards', async () => {
+    const sites = await opened('a', 'b');
+    const [a, b] = sites as [TestSite, TestSite];
+    await apart('b', 1_000);
+    a.set('from a', '1');
+    b.set('from b', '1');
+    await world.clock.advance(APART_MS);
+    const origins = [a.store.origin, b.store.origin];
+    world.cut.clear();
+    await world.until(() => same(sites), 'equal');
+    expect([a.get('from b'), b.get('from a'), a.get('key:3')]).toEqual(['1', '1', 'v']);
+    expect([a.store.origin, b.store.origin]).toEqual(origins);
+  });
+
+  test('of two that wrote nothing at most one discards, and nothing is lost', async () => {
+    const sites = await opened('a', 'b');
+    const [a, b] = sites as [TestSite, TestSite];
+    const origins = [a.store.origin, b.store.origin];
+    await apart('b', APART_MS);
+    world.cut.clear();
+    await world.until(() => !a.work.apart.isUndecided && !b.work.apart.isUndecided, 'decided');
+    await world.clock.advance(30_000);
+    expect(same(sites)).toBe(true);
+    expect(a.get('key:3')).toBe('v');
+    expect([a.store.origin, b.store.origin].filter((origin, i) => origin !== origins[i]).length).toBeLessThan(
+      2,
+    );
+  });
+
+  test('one of two wrote: the other one discards', async () => {
+    const sites = await opened('a', 'b');
+    const [a, b] = sites as [TestSite, TestSite];
+    await apart('b', 1_000);
+    a.set('from a', '1');
+    a.del('key:1');
+    await world.clock.advance(APART_MS);
+    world.cut.clear();
+    await world.until(() => same(sites) && b.bootstrap.isComplete, 'equal');
+    expect([b.get('from a'), a.get('key:1'), b.get('key:1'), a.get('key:2')]).toEqual([
+      '1',
+      undefined,
+      undefined,
+      'v',
+    ]);
+  });
+
+  test('the notes tell it after a restart, too', async () => {
+    const sites = await opened('a', 'b', 'c');
+    const [a, , c] = sites as [TestSite, TestSite, TestSite];
+    c.kill();
+    await c.replication.close(0);
+    a.del('key:1');
+    await world.clock.advance(APART_MS);
+    await a.store.forget();
+    const again = await world.open('c', { store: c.store, horizonMs });
+    const { origin } = c.store;
+    await world.until(() => again.store.origin !== origin && again.bootstrap.isComplete, 'copied anew');
+    await world.until(() => a.picture() === again.picture(), 'equal');
+    expect([a.get('key:1'), again.get('key:1')]).toEqual([undefined, undefined]);
+  });
+});
