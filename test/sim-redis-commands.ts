@@ -338,5 +338,6 @@ export const SIM_LUA: readonly string[] = [
   'local fns = {} for i = 1, 3 do fns[i] = function() i = i + 1 return i end end return {fns[1](), fns[1](), fns[2]()}',
   'return {"10" + 5, "3" * "4", 10 .. "", -"2", 2^10, 7 / 2, "0x10" + 0}',
   'return {#"\\200\\0x", "\\065\\10" == "A\\n" and 1 or 0, [[long]], [==[a]]b]==]}',
+  'local function g(...) return ... end local function f(...) local a = select("#", g(...)) return g(unpack({ ... })) end return { f(1, 2, 3), (f(4, 5)), f((g(6, 7))), g(f(8, 9)) }',
   'return nothing_here',
 ];

@@ -119,7 +119,7 @@ function isMany(node: Expression | undefined, { source }: Around, openAt = -1): 
 
 /** All values of an expression that may have several, as an array. */
 function many(node: Expression, around: Around): string {
-  return node.type === 'VarargLiteral' ? 'varargs' : `all(${result(node, around)})`;
+  return node.type === 'VarargLiteral' ? 'varargs' : `all(${call(node as Call, around)})`;
 }
 
 /** Expressions as the elements of an array, or as arguments. */
