@@ -47,7 +47,7 @@ export class Nemesis {
       for (const fault of killsOf(this.#world, this.#random)) {
         await this.#pause(below(this.#random, 400));
         await this.#inject(fault, below(this.#random, 500));
-        await eachServes(this.#world);
+        await eachServes(this.#world.sites);
       }
   }
 

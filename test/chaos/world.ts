@@ -57,6 +57,7 @@ export async function openWorld({ stores, queue, isApart }: WorldOptions): Promi
     if (lookupd !== undefined) processes.push(lookupd);
     for (const site of sites) await site.open();
     await eachKnowsAll(sites);
+    await eachServes(sites);
     return { network, sites, lookupd, queue, close, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
@@ -97,7 +98,7 @@ async function eachKnowsAll(sites: readonly ChaosSite[]): Promise<void> {
 }
 
 /** Resolves when every site answers reads. */
-export async function eachServes({ sites }: World): Promise<void> {
+export async function eachServes(sites: readonly ChaosSite[]): Promise<void> {
   for (const { name, socket } of sites)
     await eventually(
       `${name} serves`,
