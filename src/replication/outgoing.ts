@@ -209,11 +209,6 @@ export class Outgoing {
     return new Promise((done) => this.#waits.push({ stream, from, to, done }));
   }
 
-  /** A body as messages of the loose stream, for one peer. */
-  looseMessages(body: Body): Buffer[] {
-    return this.#messagesOf(this.#loose, body, this.#room());
-  }
-
   /** Units: bytes of a body that one message takes. */
   #room(): number {
     return this.#options.queue.capabilities.maxMessageBytes - envelopeOverheadBytes(this.#options.site);

@@ -19,7 +19,7 @@ import {
   sleep,
   type Timer,
 } from '../base/index.ts';
-import type { Page, Store, Taken } from '../store/index.ts';
+import type { Store, Taken } from '../store/index.ts';
 import { encodeSection, SECTION_ANSWER, SECTION_ASK, SECTION_DELTAS, SECTION_HEARTBEAT } from './envelope.ts';
 import { Handover } from './handover.ts';
 import { Outgoing, type OutgoingOptions, type Sent } from './outgoing.ts';
@@ -212,17 +212,6 @@ export class Sender {
     this.#timer?.cancel();
     store.outbox.onMark = undefined;
     return all;
-  }
-
-  /** Every key's whole state as messages that are not numbered, for a peer link that begins. */
-  async *snapshot(): AsyncIterable<Buffer> {
-    const { store } = this.#options;
-    for (let cursor: string | undefined = ''; cursor !== undefined; ) {
-      const { deltas, next }: Page = await store.page(cursor, ENVELOPE_BYTES);
-      cursor = next;
-      if (deltas.length > 0)
-        yield* this.#outgoing.looseMessages({ origin: store.origin, parts: deltasSection(deltas) });
-    }
   }
 
   #newRefills(): Refills {
