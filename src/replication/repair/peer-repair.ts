@@ -3,7 +3,7 @@
 // Invariants
 //  W1  A wish ends when a comparison that began after it has succeeded, asked by either side, or when its site is silent: it is
 //      `linked` anew when it is heard again.
-//  W2  What was on its way the first time (younger than YOUNG_MS) is compared once more a little later.
+//  W2  What was old and differed may be missing at others, too: they are compared with next, by both sides.
 //  W3  Marks that the outbox dropped (`collapsed`) are given back to it unless every site heard has been compared with.
 import {
   below,
@@ -13,13 +13,13 @@ import {
   openScope,
   type Scope,
   type Timer,
-  YOUNG_MS,
 } from '../../base/index.ts';
 import type { Member } from '../membership.ts';
 import type { Repair, RepairContext, RepairReason, RepairStats } from '../repair-hooks.ts';
 import { type Compared, compareWith } from './comparing.ts';
 import type { PeerWork } from './peer-work.ts';
-import { isLacking, type Wish, type WishReason, Wishes } from './wishes.ts';
+import type { Outcome } from './wire.ts';
+import { isLacking, isThorough, type Wish, Wishes } from './wishes.ts';
 
 /** Units: ms between two looks at the wishes. */
 const TICK_MS = 250;
@@ -27,19 +27,16 @@ const TICK_MS = 250;
 const SOON_MS = 1_000;
 /** Units: ms. Of several sites that see one come back, that one asks first, and the others find nothing left to do. */
 const OTHERS_FIRST_MS = 12_000;
-/** Units: ms until what was young has settled. */
-const AGAIN_MS = YOUNG_MS + 2_000;
+/** Units: ms from a comparison that brought old things to those with others, and between two such. */
+const LEARNED_MS = 3_000;
+const LEARNED_PAUSE_MS = 60_000;
 /** Units: ms between comparisons with some site without a reason. */
 const SLOW_MS = 10 * 60_000;
 /** Units: ms before a comparison that failed is tried again; the first and the longest. */
 const RETRY_MS_MIN = 2_000;
 const RETRY_MS_MAX = 60_000;
-/** Units: ms. What a site had applied so long before a comparison is not too young for it. */
-const ADOPT_AGE_MS = 20_000;
 /** A site heard for less than this is as new as this one. Units: ms. */
 const NEW_MS = 5_000;
-
-const TWICE: ReadonlySet<WishReason> = new Set(['origin', 'linked', 'lost', 'collapsed']);
 
 /** Repair of one site. */
 export class PeerRepair implements Repair {
@@ -56,6 +53,7 @@ export class PeerRepair implements Repair {
   #collapsed: Uint8Array | undefined;
   #collapsedLeft = new Set<string>();
   #isAsking = false;
+  #learnedMs = 0;
   /** When stores were heard first, for W1's order. */
   readonly #heardSinceMs = new Map<string, number>();
   #rounds = 0;
@@ -73,7 +71,7 @@ export class PeerRepair implements Repair {
     this.#scope = openScope((error) => logger.error({ error: messageOf(error) }, 'repair ended'));
     this.#slowMs = this.#clock.now() + this.#slowPauseMs();
     this.#timer = this.#clock.every(TICK_MS, () => this.#tick());
-    work.onCompared = (storeId, sinceMs) => this.#compared(storeId, sinceMs);
+    work.onCompared = (storeId, outcome, sinceMs) => this.#compared(storeId, outcome, sinceMs);
     work.isLacking = () => this.pending > 0;
   }
 
@@ -211,9 +209,23 @@ export class PeerRepair implements Repair {
   }
 
   /** Another site has compared everything with this one. */
-  #compared(storeId: string, sinceMs: number): void {
+  #compared(storeId: string, { withYoung, isWhole, isOld }: Outcome, sinceMs: number): void {
     const wish = this.#wishes.get(storeId);
-    if (wish !== undefined && wish.sinceMs <= sinceMs) this.#settle(wish);
+    const isSame = isWhole && (withYoung || (wish !== undefined && !isThorough(wish)));
+    if (wish !== undefined && isSame && wish.sinceMs <= sinceMs) this.#settle(wish);
+    if (isOld) this.#learned(storeId);
+  }
+
+  /** W2. */
+  #learned(from: string): void {
+    const now = this.#clock.now();
+    const isClockSound = this.#learnedMs <= now;
+    const earliestMs = isClockSound ? this.#learnedMs + LEARNED_PAUSE_MS : now;
+    const dueMs = Math.max(now + LEARNED_MS, earliestMs) + below(this.#context.random, LEARNED_MS);
+    this.#learnedMs = now;
+    for (const { storeId } of this.#complete)
+      if (storeId !== from)
+        this.#wishes.add(storeId, { reason: 'learned', dueMs, sinceMs: now, slots: undefined });
   }
 
   #settle(wish: Wish): void {
@@ -247,26 +259,22 @@ export class PeerRepair implements Repair {
 
   async #compare(member: Member, wish: Wish, signal: AbortSignal): Promise<void> {
     const { store, receiver, logger } = this.#context;
+    const { slots } = wish;
     const sinceMs = this.#clock.now();
     const reasons = [...wish.reasons];
-    const status = await this.work.status(member, { purpose: 'repair', signal }, ADOPT_AGE_MS);
+    const withYoung = isThorough(wish);
+    const status = await this.work.status(member, { purpose: 'repair', signal });
     if (status.isBusy) throw new MqkvError('PEER_BUSY', 'the other site is at another comparison');
     const done = await compareWith({
-      ...{ store, clock: this.#clock, nowMs: status.nowMs, signal, slots: wish.slots },
+      ...{ store, clock: this.#clock, nowMs: status.nowMs, signal, slots, withYoung },
       ask: (request) => this.work.asking.ask(member, request, { purpose: 'repair', signal }),
     });
     this.#count(done, this.#clock.now() - sinceMs);
     logger.info({ peer: member.site, reasons, ...done }, 'compared with another site');
-    if (status.isComplete && !status.isLacking && wish.slots === undefined) receiver.adopt(status.applied);
-    if (wish.sinceMs > sinceMs) return;
-    this.#settle(wish);
-    if (reasons.some((reason) => TWICE.has(reason))) this.#again(wish);
-  }
-
-  /** W2. */
-  #again({ storeId, slots }: Wish): void {
-    const now = this.#clock.now();
-    this.#wishes.add(storeId, { reason: 'again', dueMs: now + AGAIN_MS, sinceMs: now, slots });
+    const isWhole = withYoung && slots === undefined;
+    if (status.isComplete && !status.isLacking && isWhole) receiver.adopt(status.applied);
+    if (done.old > 0) this.#learned(member.storeId);
+    if (wish.sinceMs <= sinceMs && (isWhole || slots !== undefined || !isThorough(wish))) this.#settle(wish);
   }
 
   #count({ slots, pulled, pushed }: Compared, tookMs: number): void {
