@@ -23,5 +23,6 @@ export {
 } from './repair-hooks.ts';
 export { openReplication, type Replication, type ReplicationOptions } from './replication.ts';
 export { type Applied, Streams } from './streams.ts';
-export { Sender, type SenderStats } from './sender.ts';
+export { Sender } from './sender.ts';
+export type { SenderStats } from './sender-stats.ts';
 export type { SiteLag, SiteState } from './site-view.ts';

@@ -25,25 +25,11 @@ import { Handover } from './handover.ts';
 import { Outgoing, type OutgoingOptions, type Sent } from './outgoing.ts';
 import { Pace } from './pace.ts';
 import { Refills } from './refills.ts';
+import type { SenderStats } from './sender-stats.ts';
 import { WaitingMessages } from './waiting-messages.ts';
 
 export interface SenderOptions extends OutgoingOptions {
   readonly store: Store;
-}
-
-/** Counters for metrics; they only grow, but for the two states at the end. */
-export interface SenderStats {
-  readonly envelopes: number;
-  readonly bytes: number;
-  readonly failures: number;
-  readonly publishesDropped: number;
-  /** Messages sent again because a site missed them. */
-  readonly resent: number;
-  /** Messages whose keys were marked again instead, and those that nobody can send again. */
-  readonly remarked: number;
-  readonly lost: number;
-  readonly inFlight: number;
-  readonly inFlightBytes: number;
 }
 
 /** A place in this process' stream. */
