@@ -17,6 +17,7 @@ import { openRedisStore, type RedisStore } from '../../src/store/redis/redis-sto
 import { type Script, withTestClock } from '../../src/store/redis/scripts.ts';
 import { runUnit } from '../../src/store/redis/testing.ts';
 import type { Topology } from '../../src/store/redis/topology/index.ts';
+import type { Ground } from '../../src/store/redis/upstream/index.ts';
 import type { RedisUrl } from '../../src/store/redis/url-type.ts';
 import { type CaseSiteOptions, type CaseStore, openEmbeddedCaseStore, type OpenCaseStore } from './site.ts';
 
@@ -29,8 +30,13 @@ export interface RedisCases extends AsyncDisposable {
   readonly open: OpenCaseStore;
 }
 
-/** Opens what the cases need, once; stores are used again by the next case. `change`: replaces each script; `triesOutside`: as RedisStoreOptions. */
-export function openRedisCases(url: RedisUrl, change?: Change, triesOutside?: number): RedisCases {
+/** Opens what the cases need, once; stores are used again by the next case. `change`: replaces each script; `triesOutside`, `ground`: as RedisStoreOptions. */
+export function openRedisCases(
+  url: RedisUrl,
+  change?: Change,
+  triesOutside?: number,
+  ground?: Ground,
+): RedisCases {
   const stores = new Map<number, Promise<RedisCaseStore>>();
   let cases = 0;
   return {
@@ -39,7 +45,8 @@ export function openRedisCases(url: RedisUrl, change?: Change, triesOutside?: nu
       if (url.mode === 'cluster' && index !== cases % 2)
         return inOneSlot(openEmbeddedCaseStore(index, options));
       if (url.db + index >= DATABASES) return openEmbeddedCaseStore(index, options);
-      const held = stores.get(index) ?? openCaseStore(url, index, { ...options, change, triesOutside });
+      const held =
+        stores.get(index) ?? openCaseStore(url, index, { ...options, change, triesOutside, ground });
       stores.set(index, held);
       const store = await held;
       await store.begin();
@@ -95,6 +102,7 @@ type Change = (script: Script) => Script;
 interface Around extends CaseSiteOptions {
   readonly change: Change | undefined;
   readonly triesOutside: number | undefined;
+  readonly ground: Ground | undefined;
 }
 
 async function openCaseStore(url: RedisUrl, index: number, around: Around): Promise<RedisCaseStore> {
@@ -110,6 +118,7 @@ async function openCaseStore(url: RedisUrl, index: number, around: Around): Prom
     origin: around.origin,
     isWalking: false,
     triesOutside: around.triesOutside,
+    ground: around.ground,
     changeScript(script) {
       const own = withOrigin(around.change?.(script) ?? script, around.origin);
       return isCluster ? scriptAt(own, time) : withTestClock(own);

@@ -15,6 +15,8 @@ export interface RedisNodeOptions {
   readonly clock: Clock;
   readonly ground: WireGround;
   readonly random: Random;
+  /** Messages take no time. */
+  readonly isAtOnce?: boolean;
 }
 
 export class RedisNode {
@@ -27,10 +29,12 @@ export class RedisNode {
   slowMs = 0;
   readonly #ground: WireGround;
   readonly #random: Random;
+  readonly #isAtOnce: boolean;
   #images: Image[] = [];
   #imagedAt = -1;
 
-  constructor({ clock, ground, random }: RedisNodeOptions) {
+  constructor({ clock, ground, random, isAtOnce = false }: RedisNodeOptions) {
+    this.#isAtOnce = isAtOnce;
     this.#ground = ground;
     this.#random = random;
     this.server = new RedisServer({ clock, random });
@@ -39,6 +43,7 @@ export class RedisNode {
 
   /** Units: ms of one way of one message. */
   latencyMs(random: Random): number {
+    if (this.#isAtOnce) return 0;
     return 0.2 + below(random, 20) / 10 + (this.slowMs > 0 ? below(random, this.slowMs) : 0);
   }
 
