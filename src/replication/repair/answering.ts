@@ -39,7 +39,13 @@ export interface AnsweringOptions {
   /** Whether this site will not discard its data soon: another one relies on it. */
   readonly stay: (from: Asker) => boolean;
   /** Another site has compared everything with this one; `sinceMs`: when it began, by this site's clock. */
-  readonly onCompared: (from: Asker, sinceMs: number) => void;
+  readonly onCompared: (from: Asker, outcome: wire.Outcome, sinceMs: number) => void;
+}
+
+interface KeptTree {
+  readonly tree: Promise<Tree>;
+  readonly view: wire.View;
+  readonly sinceMs: number;
 }
 
 interface Lists {
@@ -53,7 +59,7 @@ interface Lists {
 export class Answering {
   readonly #options: AnsweringOptions;
   readonly #paces = new Map<string, Pace>();
-  #tree: { readonly tree: Promise<Tree>; readonly atMs: number; readonly sinceMs: number } | undefined;
+  #tree: KeptTree | undefined;
   #lists: Lists | undefined;
   #timer: Timer | undefined;
   #underWay = 0;
@@ -83,7 +89,7 @@ export class Answering {
     if (kind === wire.STATUS) return this.#status(from, reader);
     if (kind === wire.PAGE) return this.#pages(from, reader);
     if (kind === wire.STAY) return wire.ok(Buffer.from([this.#options.stay(from) ? 1 : 0]));
-    if (kind === wire.DONE) return this.#done(from);
+    if (kind === wire.DONE) return this.#done(from, reader);
     if (!this.#options.isReady() || !this.#options.turns.give(from.storeId)) return wire.busy();
     const body = await this.#compared(kind, reader);
     // A long pass must not cost the asker its turn.
@@ -101,18 +107,19 @@ export class Answering {
   async #compared(kind: number, reader: wire.WireReader): Promise<Uint8Array> {
     if (kind === wire.PUSH) return this.#push(reader);
     if (kind === wire.STATES) return this.#states(reader);
-    const atMs = reader.u48();
-    if (kind === wire.ROOT) return (await this.#treeAt(atMs)).root();
-    if (kind === wire.SLOT_DIGESTS) return (await this.#treeAt(atMs)).slots();
-    if (kind === wire.PARTS) return (await this.#treeAt(atMs)).partsOf(wire.readSlots(reader));
-    if (kind === wire.ENTRIES) return this.#entries(atMs, reader);
+    const view = wire.readView(reader);
+    if (kind === wire.ROOT) return (await this.#treeOf(view)).root();
+    if (kind === wire.SLOT_DIGESTS) return (await this.#treeOf(view)).slots();
+    if (kind === wire.PARTS) return (await this.#treeOf(view)).partsOf(wire.readSlots(reader));
+    if (kind === wire.ENTRIES) return this.#entries(view.atMs, reader);
     throw wire.malformed();
   }
 
-  #treeAt(atMs: number): Promise<Tree> {
-    if (this.#tree?.atMs === atMs) return this.#tree.tree;
+  #treeOf(view: wire.View): Promise<Tree> {
+    const held = this.#tree;
+    if (held?.view.atMs === view.atMs && held.view.withYoung === view.withYoung) return held.tree;
     const { store, clock } = this.#options;
-    const kept = { tree: treeOf(store, atMs), atMs, sinceMs: clock.now() };
+    const kept = { tree: treeOf(store, view), view, sinceMs: clock.now() };
     this.#tree = kept;
     kept.tree.catch(() => {
       if (this.#tree === kept) this.#tree = undefined;
@@ -156,10 +163,11 @@ export class Answering {
     return Buffer.alloc(0);
   }
 
-  #done(from: Asker): Buffer {
+  #done(from: Asker, reader: wire.WireReader): Buffer {
+    const outcome = wire.readOutcome(reader);
     const sinceMs = this.#tree?.sinceMs;
     this.#options.turns.end(from.storeId);
-    if (sinceMs !== undefined) this.#options.onCompared(from, sinceMs);
+    if (sinceMs !== undefined) this.#options.onCompared(from, outcome, sinceMs);
     this.#drop();
     return wire.ok();
   }

@@ -20,7 +20,6 @@ import {
   encodeDelta,
   Fingerprint,
   keyHash,
-  SETTLED,
   visitDeltaKeys,
 } from '../../crdt/index.ts';
 import type { Store } from '../../store/index.ts';
@@ -41,6 +40,8 @@ export interface ComparingOptions {
   readonly nowMs: number;
   /** Asks the other site. Errors: those of `PeerPort.ask`. */
   readonly ask: (request: Buffer) => Promise<Buffer>;
+  /** See `View`. */
+  readonly withYoung: boolean;
   /** Only these slots, a byte a slot. Default: all. */
   readonly slots?: Uint8Array | undefined;
   /** Ends it early. */
@@ -55,6 +56,8 @@ export interface Compared {
   listed: number;
   pulled: number;
   pushed: number;
+  /** Keys that differed though they were not young. */
+  old: number;
 }
 
 /** Compares, pulls and pushes until nothing known differs. Errors: those of the port, of the store; `PEER_BUSY`. */
@@ -65,38 +68,39 @@ export async function compareWith(options: ComparingOptions): Promise<Compared> 
 class Comparing {
   readonly #options: ComparingOptions;
   readonly #pace: Pace;
-  readonly #done: Compared = { slots: 0, listed: 0, pulled: 0, pushed: 0 };
+  readonly #done: Compared = { slots: 0, listed: 0, pulled: 0, pushed: 0, old: 0 };
   readonly #fingerprint = new Fingerprint();
-  #atMs = 0;
+  readonly #view: wire.View;
 
   constructor(options: ComparingOptions) {
     this.#options = options;
+    const { clock, nowMs, withYoung } = options;
+    this.#view = { atMs: Math.max(nowMs, clock.now()), withYoung };
     this.#pace = new Pace(options.clock, REPAIR_BYTES_PER_SECOND);
   }
 
   async run(): Promise<Compared> {
-    const { clock, nowMs } = this.#options;
-    this.#atMs = Math.max(nowMs, clock.now());
     const asked = await this.#differing();
     if (asked.slots.length > 0) await this.#repair(asked);
-    await this.#ask(wire.request(wire.DONE));
+    const { withYoung, slots } = this.#options;
+    await this.#ask(wire.doneRequest({ withYoung, isWhole: slots === undefined, isOld: this.#done.old > 0 }));
     return this.#done;
   }
 
   /** The parts that differ. */
   async #differing(): Promise<Asked> {
     const { store, slots: only } = this.#options;
-    const root = this.#ask(wire.request(wire.ROOT).u48(this.#atMs));
+    const root = this.#ask(wire.viewRequest(wire.ROOT, this.#view));
     root.catch(() => {});
-    const [tree, theirs] = await Promise.all([treeOf(store, this.#atMs), root]);
+    const [tree, theirs] = await Promise.all([treeOf(store, this.#view), root]);
     if (theirs.rest().equals(tree.root())) return { slots: [], masks: [] };
-    const all = tree.differing(await this.#ask(wire.request(wire.SLOT_DIGESTS).u48(this.#atMs)));
+    const all = tree.differing(await this.#ask(wire.viewRequest(wire.SLOT_DIGESTS, this.#view)));
     const slots = all.filter((slot) => only === undefined || only[slot] !== 0);
     this.#done.slots = slots.length;
     const masks: number[] = [];
     for (let at = 0; at < slots.length; at += PART_SLOTS_MAX) {
       const some = slots.slice(at, at + PART_SLOTS_MAX);
-      const request = wire.writeSlots(wire.request(wire.PARTS).u48(this.#atMs), some);
+      const request = wire.writeSlots(wire.viewRequest(wire.PARTS, this.#view), some);
       masks.push(...tree.masks(some, await this.#ask(request)));
     }
     return { slots, masks };
@@ -115,9 +119,9 @@ class Comparing {
         listedTo = await this.#list(theirs, fromSlot(left, listedTo));
       const mine = new EntryLists();
       const listed = beforeSlot(left, listedTo);
-      await visitParts(this.#options.store, { ...listed, atMs: this.#atMs }, (key) => mine.add(key));
+      await visitParts(this.#options.store, { ...listed, atMs: this.#view.atMs }, (key) => mine.add(key));
       const limit = Math.min(listedTo, mine.limit);
-      await this.#settle(mine, theirs, { ...listed, limit });
+      await this.#settle(mine, theirs, { ...listed, limit, withYoung: this.#view.withYoung });
       left = fromSlot(left, limit);
       if (limit >= listedTo) {
         this.#done.listed += theirs.count;
@@ -127,7 +131,7 @@ class Comparing {
   }
 
   async #list(theirs: EntryLists, asked: Asked): Promise<number> {
-    const request = wire.writeSlots(wire.request(wire.ENTRIES).u48(this.#atMs), asked.slots);
+    const request = wire.writeSlots(wire.viewRequest(wire.ENTRIES, this.#view), asked.slots);
     for (const mask of asked.masks) request.u16(mask);
     return theirs.read(asked, await this.#ask(request));
   }
@@ -135,16 +139,17 @@ class Comparing {
   async #settle(
     mine: EntryLists,
     theirs: EntryLists,
-    asked: Asked & { readonly limit: number },
+    asked: Asked & { readonly limit: number; readonly withYoung: boolean },
   ): Promise<void> {
-    const { pull, push } = differencesOf(mine, theirs, asked);
+    const { pull, push, old } = differencesOf(mine, theirs, asked);
+    this.#done.old += old;
     for (let at = 0; at < pull.length; )
       at += await this.#pull(pull.slice(at, at + REPAIR_STATES_MAX), theirs);
     if (push.length === 0) return;
     const { store } = this.#options;
     for (let at = 0; at < push.length; at += REPAIR_ENTRIES_MAX) {
       const some = push.slice(at, at + REPAIR_ENTRIES_MAX);
-      await this.#pushKeys(inOrder(some, await namesAt(store, this.#atMs, some)).keys);
+      await this.#pushKeys(inOrder(some, await namesAt(store, this.#view.atMs, some)).keys);
     }
   }
 
@@ -174,7 +179,7 @@ class Comparing {
       at += count;
       for (const { key, state } of decodeDeltas(deltas)) {
         const bytes = Buffer.from(key, 'latin1');
-        this.#fingerprint.of(bytes, state, this.#atMs);
+        this.#fingerprint.of(bytes, state, this.#view.atMs);
         if (this.#isListed(bytes, theirs)) continue;
         encodeDelta(more, bytes, state, 'sorted');
         this.#done.pushed++;
@@ -193,9 +198,9 @@ class Comparing {
       .some(
         (entry) =>
           entry.hash === hash &&
-          (entry.standing === SETTLED
-            ? entry.low === low && entry.high === (high & 0xff) && standing !== DEAD
-            : entry.standing === standing),
+          (entry.standing === DEAD) === (standing === DEAD) &&
+          entry.low === low &&
+          entry.high === (high & 0xff),
       );
   }
 

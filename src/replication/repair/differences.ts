@@ -1,10 +1,10 @@
 // What two lists of the same parts differ in: pure. The rules are those of DESIGN 7.
 //
-//  D1  Either side's key is young: it is on its way; nothing is done, and it is counted.
+//  D1  Either side's key is young: it is on its way; nothing is done, unless the young count, too.
 //  D2  Equal fingerprints, and the dead beside the absent or the dead: nothing.
 //  D3  The other side has something under this hash: its states are pulled (and what then is more than theirs is pushed).
 //  D4  Only this side has something: pushed. So it is where this side has more keys of one hash than the other.
-import { DEAD, SETTLED, YOUNG } from '../../store/index.ts';
+import { DEAD, YOUNG } from '../../store/index.ts';
 import { type Asked, type Entry, type EntryLists, placeOf } from './entries.ts';
 import { PARTS_PER_SLOT } from './tree.ts';
 
@@ -12,19 +12,19 @@ import { PARTS_PER_SLOT } from './tree.ts';
 export interface Differences {
   readonly pull: readonly number[];
   readonly push: readonly number[];
-  /** Places passed over because something there is young. */
-  readonly young: number;
+  /** Places that differ though nothing there is young. */
+  readonly old: number;
 }
 
 /** Compares the lists of some parts, of slots below `limit`. */
 export function differencesOf(
   mine: EntryLists,
   theirs: EntryLists,
-  { slots, masks, limit }: Asked & { readonly limit: number },
+  { slots, masks, limit, withYoung }: Asked & { readonly limit: number; readonly withYoung: boolean },
 ): Differences {
   const pull: number[] = [];
   const push: number[] = [];
-  let young = 0;
+  let old = 0;
   for (const [i, slot] of slots.entries()) {
     if (slot >= limit) break;
     for (let part = 0; part < PARTS_PER_SLOT; part++) {
@@ -32,15 +32,15 @@ export function differencesOf(
       const index = slot * PARTS_PER_SLOT + part;
       const groups = groupsOf(mine.of(index), theirs.of(index));
       for (const [hash, group] of groups) {
-        const fate = fateOf(group);
+        const fate = fateOf(group, withYoung);
         const place = placeOf(slot, hash);
-        if (fate === 'young') young++;
+        if (fate !== 'none' && !isYoung(group)) old++;
         if (fate === 'pull' || fate === 'both') pull.push(place);
         if (fate === 'push' || fate === 'both') push.push(place);
       }
     }
   }
-  return { pull, push, young };
+  return { pull, push, old };
 }
 
 interface Group {
@@ -60,11 +60,15 @@ function groupsOf(mine: readonly Entry[], theirs: readonly Entry[]): Map<number,
   return groups;
 }
 
-function fateOf({ mine, theirs }: Group): 'none' | 'young' | 'pull' | 'push' | 'both' {
-  if (areSame(mine, theirs)) return 'none';
-  if ([...mine, ...theirs].some(({ standing }) => standing === YOUNG)) return 'young';
+function fateOf(group: Group, withYoung: boolean): 'none' | 'pull' | 'push' | 'both' {
+  const { mine, theirs } = group;
+  if (areSame(mine, theirs) || (!withYoung && isYoung(group))) return 'none';
   if (theirs.length === 0) return 'push';
   return mine.length > theirs.length ? 'both' : 'pull';
+}
+
+function isYoung({ mine, theirs }: Group): boolean {
+  return [...mine, ...theirs].some(({ standing }) => standing === YOUNG);
 }
 
 /** D2. */
@@ -76,7 +80,7 @@ function areSame(mine: readonly Entry[], theirs: readonly Entry[]): boolean {
 function living(entries: readonly Entry[]): number[] {
   return entries
     .filter(({ standing }) => standing !== DEAD)
-    .map(({ standing, low, high }) => (standing === SETTLED ? printOf(low, high) : -1))
+    .map(({ low, high }) => printOf(low, high))
     .sort((a, b) => a - b);
 }
 

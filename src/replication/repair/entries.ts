@@ -1,7 +1,7 @@
 // Lists of keys of the parts that differ: hash and fingerprint of each, no names.
 //
 //   entries := next:u16 part*            `next`: the first of the asked slots that is not covered; 16384: all are
-//   part    := 2*settled+more:varint [young:varint dead:varint] (hash:u32 low:u32 high:u8){settled} hash:u32{young} hash:u32{dead}
+//   part    := 2*settled+more:varint [young:varint dead:varint] (hash:u32 low:u32 high:u8){settled + young} hash:u32{dead}
 // Parts come in the order of the asked slots, and in each in the order of its mask's bits; entries by their hashes.
 import { REPAIR_ENTRIES_MAX, SLOTS } from '../../base/index.ts';
 import type { Standing } from '../../crdt/index.ts';
@@ -19,7 +19,7 @@ export interface Asked {
 export interface Entry {
   readonly hash: number;
   readonly standing: Standing;
-  /** Of SETTLED ones only; `high`: its lowest byte. */
+  /** 0 of DEAD ones; `high`: its lowest byte. */
   readonly low: number;
   readonly high: number;
 }
@@ -99,11 +99,12 @@ export class EntryLists {
     const young = (head & 1) === 1 ? reader.varint() : 0;
     const dead = (head & 1) === 1 ? reader.varint() : 0;
     const settled = Math.floor(head / 2);
-    if (settled * 9 + (young + dead) * 4 > reader.left) throw malformed();
+    if ((settled + young) * 9 + dead * 4 > reader.left) throw malformed();
     const list: Entry[] = [];
-    for (let i = 0; i < settled; i++)
-      list.push({ hash: reader.i32(), standing: SETTLED, low: reader.i32(), high: reader.u8() });
-    for (let i = 0; i < young; i++) list.push({ hash: reader.i32(), standing: YOUNG, low: 0, high: 0 });
+    for (let i = 0; i < settled + young; i++) {
+      const standing = i < settled ? SETTLED : YOUNG;
+      list.push({ hash: reader.i32(), standing, low: reader.i32(), high: reader.u8() });
+    }
     for (let i = 0; i < dead; i++) list.push({ hash: reader.i32(), standing: DEAD, low: 0, high: 0 });
     this.count += list.length;
     if (list.length > 0) this.#lists.set(part, list);
@@ -135,8 +136,7 @@ function writePart(writer: WireWriter, list: readonly Entry[]): void {
   const more = young.length + dead.length > 0;
   writer.varint(settled.length * 2 + (more ? 1 : 0));
   if (more) writer.varint(young.length).varint(dead.length);
-  for (const { hash, low, high } of settled) writer.u32(hash).u32(low).u8(high);
-  for (const { hash } of young) writer.u32(hash);
+  for (const { hash, low, high } of [...settled, ...young]) writer.u32(hash).u32(low).u8(high);
   for (const { hash } of dead) writer.u32(hash);
 }
 

@@ -6,6 +6,7 @@
 //  B2  `complete` is noted after everything of the copy is merged, and what the copied site had applied is adopted then.
 //  B3  Where nobody is complete, one says that it is, and the others copy from it: one that serves already, else the smallest id.
 //  B4  Of several gateways before one store one copies; another takes over when it is not heard of for LEASE_MS.
+import { setMaxListeners } from 'node:events';
 import {
   type Clock,
   messageOf,
@@ -82,6 +83,8 @@ export class PeerBootstrap implements Bootstrap {
     if (this.#context.serveWhileLoading) this.#serve('--serve-while-loading');
     const { logger } = this.#context;
     this.#scope = openScope((error) => logger.error({ error: messageOf(error) }, 'bootstrap ended'));
+    // One listener a request or wait under way.
+    setMaxListeners(0, this.#scope.signal);
     this.#scope.run((signal) => this.#run(signal));
   }
 

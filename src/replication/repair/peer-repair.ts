@@ -5,6 +5,7 @@
 //      `linked` anew when it is heard again.
 //  W2  What was old and differed may be missing at others, too: they are compared with next, by both sides.
 //  W3  Marks that the outbox dropped (`collapsed`) are given back to it unless every site heard has been compared with.
+import { setMaxListeners } from 'node:events';
 import {
   below,
   type Clock,
@@ -69,6 +70,8 @@ export class PeerRepair implements Repair {
     this.#clock = work.context.clock;
     const { logger } = work.context;
     this.#scope = openScope((error) => logger.error({ error: messageOf(error) }, 'repair ended'));
+    // One listener a request or wait under way.
+    setMaxListeners(0, this.#scope.signal);
     this.#slowMs = this.#clock.now() + this.#slowPauseMs();
     this.#timer = this.#clock.every(TICK_MS, () => this.#tick());
     work.onCompared = (storeId, outcome, sinceMs) => this.#compared(storeId, outcome, sinceMs);
@@ -274,7 +277,9 @@ export class PeerRepair implements Repair {
     const isWhole = withYoung && slots === undefined;
     if (status.isComplete && !status.isLacking && isWhole) receiver.adopt(status.applied);
     if (done.old > 0) this.#learned(member.storeId);
-    if (wish.sinceMs <= sinceMs && (isWhole || slots !== undefined || !isThorough(wish))) this.#settle(wish);
+    // A wish from later than now is of before the clock jumped back.
+    const isNewer = wish.sinceMs > sinceMs && wish.sinceMs <= this.#clock.now();
+    if (!isNewer && (isWhole || slots !== undefined || !isThorough(wish))) this.#settle(wish);
   }
 
   #count({ slots, pulled, pushed }: Compared, tookMs: number): void {

@@ -29,7 +29,7 @@ export class PeerWork {
   /** The store held keys before anything of other sites could arrive. */
   readonly heldAtStart: Promise<boolean>;
   /** Another site has compared everything with this one. */
-  onCompared: ((storeId: string, sinceMs: number) => void) | undefined;
+  onCompared: ((storeId: string, outcome: wire.Outcome, sinceMs: number) => void) | undefined;
   /** Something is known to be missing here. */
   isLacking: () => boolean = () => false;
   readonly #answering: Answering;
@@ -48,7 +48,7 @@ export class PeerWork {
       status: (ageMs) => this.#status(ageMs),
       isReady: () => this.isReady,
       stay: (from) => this.apart.stay(from.storeId),
-      onCompared: (from, sinceMs) => this.onCompared?.(from.storeId, sinceMs),
+      onCompared: ({ storeId }, outcome, sinceMs) => this.onCompared?.(storeId, outcome, sinceMs),
     });
     const answer = (from: Asker, request: Buffer): Promise<Buffer> => this.#answer(from, request);
     const self = { site, storeId: store.id };

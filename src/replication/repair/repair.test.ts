@@ -115,6 +115,35 @@ describe('repair', () => {
     ).toBeGreaterThan(keysBefore + 50);
   });
 
+  test('a key that is written all the time is repaired all the same', async () => {
+    const sites = await opened('a', 'b');
+    const [a, b] = sites as [TestSite, TestSite];
+    const put = (site: TestSite, field: string): void =>
+      site.unit('hot', (keyspace) => keyspace.putField('hot', TYPE_HASH, field, 'v'));
+    put(a, 'first');
+    await world.clock.advance(2_000);
+    losesDeltas();
+    put(a, 'lost');
+    world.loses = () => false;
+    // Later deltas carry their own fields only.
+    b.repair.want('lost', a.store.id);
+    for (let i = 0; i < 30; i++) {
+      put(i % 2 === 0 ? a : b, `field ${i % 7}`);
+      await world.clock.advance(300);
+    }
+    expect(b.store.keyspace.hash('hot')?.get('lost')).toBe('v');
+  });
+
+  test('what one site learned from another it looks for at all others', async () => {
+    const sites = await opened('a', 'b', 'c');
+    const [a, b] = sites as [TestSite, TestSite, TestSite];
+    losesDeltas();
+    for (let i = 0; i < 20; i++) a.set(`key:${i}`, 'v');
+    await world.clock.advance(10_000);
+    b.repair.want('gap', a.store.id);
+    await world.until(() => same(sites), 'all three are equal', { limitMs: 30_000 });
+  });
+
   test('a peer that goes away in the middle is asked again when it is back', async () => {
     const sites = await opened('a', 'b');
     const [a, b] = sites as [TestSite, TestSite];

@@ -1,7 +1,7 @@
 // Digests of a store at one time: of everything, of its slots, and of 16 parts of each slot. One pass makes them all.
 import { SLOTS } from '../../base/index.ts';
-import { type ComparedKey, SETTLED, type Store } from '../../store/index.ts';
-import { type WireReader, WireWriter } from './wire.ts';
+import { type ComparedKey, SETTLED, type Store, YOUNG } from '../../store/index.ts';
+import { type View, type WireReader, WireWriter } from './wire.ts';
 
 /** Parts of a slot, by the highest bits of the keys' hashes. */
 export const PARTS_PER_SLOT = 16;
@@ -11,20 +11,19 @@ export function partOf(hash: number): number {
   return hash >>> 28;
 }
 
-/** Digests of a store: XOR of the fingerprints of its settled keys. About 1.2 MB. */
+/** Digests of a store: XOR of the fingerprints of its keys that count. About 1.2 MB. */
 export class Tree {
-  /** Units: Unix ms; the time that it is of. */
-  readonly atMs: number;
+  readonly #withYoung: boolean;
   readonly low = new Int32Array(SLOTS);
   readonly high = new Int32Array(SLOTS);
   readonly parts = new Int32Array(SLOTS * PARTS_PER_SLOT);
 
-  constructor(atMs: number) {
-    this.atMs = atMs;
+  constructor({ withYoung }: Pick<View, 'withYoung'>) {
+    this.#withYoung = withYoung;
   }
 
   add({ slot, hash, low, high, standing }: ComparedKey): void {
-    if (standing !== SETTLED) return;
+    if (standing !== SETTLED && !(this.#withYoung && standing === YOUNG)) return;
     const part = slot * PARTS_PER_SLOT + partOf(hash);
     this.low[slot] = (this.low[slot] ?? 0) ^ low;
     this.high[slot] = (this.high[slot] ?? 0) ^ high;
@@ -84,8 +83,8 @@ export class Tree {
 }
 
 /** Makes the digests of a store in one pass. Errors: the store's. */
-export async function treeOf(store: Store, atMs: number): Promise<Tree> {
-  const tree = new Tree(atMs);
-  await store.compare({ atMs }, (key) => tree.add(key));
+export async function treeOf(store: Store, view: View): Promise<Tree> {
+  const tree = new Tree(view);
+  await store.compare({ atMs: view.atMs }, (key) => tree.add(key));
   return tree;
 }

@@ -3,15 +3,17 @@
 //   request := kind:u8 body                      answer := 0 body   |   1 (busy: ask again later)   |   2 (the cursor is void)
 //
 //   1 STATUS   age:u32                           now:u48 flags:u8 keys:u48 applied (JSON: last sequence by stream, as `age` ms ago)
-//   2 ROOT     at:u48                            digest:8 bytes
-//   3 SLOTS    at:u48                            (low:u32 high:u16) of each of the 16,384 slots
-//   4 PARTS    at:u48 slots                      of each of these slots low:u32 of its 16 parts
-//   5 ENTRIES  at:u48 slots mask:u16 of each     entries (see entries.ts)
+//   2 ROOT     view                              digest:8 bytes
+//   3 SLOTS    view                              (low:u32 high:u16) of each of the 16,384 slots
+//   4 PARTS    view slots                        of each of these slots low:u32 of its 16 parts
+//   5 ENTRIES  view slots mask:u16 of each       entries (see entries.ts)
 //   6 STATES   (slot:u16 hash:u32)*              looked:u32 deltas
 //   7 PUSH     deltas                            -
 //   8 PAGE     bytes:u32 cursor                  (length:u32 deltas)* 0:u32 [cursor]   an empty cursor: that was all
 //   9 STAY     -                                 1:u8 it stays, 0: it does not
-//  10 DONE     -                                 -             the asker has compared everything
+//  10 DONE     how:u8                            -             the asker is through
+//  view    := at:u48 young:u8        1: keys younger than YOUNG_MS count, too
+//  how     := bits 1: they did; 2: all slots were compared; 4: something differed that was not young
 //  slots   := from:u16 bytes:u16 bit*            a bit a slot, the lowest first
 // Integers are little-endian; `at` is the time of the comparison, Unix ms.
 import { MqkvError, SLOTS } from '../../base/index.ts';
@@ -48,6 +50,22 @@ export interface PeerStatus {
   readonly keys: number;
   /** Of other sites' streams: all up to there is in its store. */
   readonly applied: Readonly<Record<string, number>>;
+}
+
+/** What of a store is compared. */
+export interface View {
+  /** Units: Unix ms; both sites use the same: the later of their clocks. */
+  readonly atMs: number;
+  /** Keys younger than YOUNG_MS count as well: what is on its way then differs, too. */
+  readonly withYoung: boolean;
+}
+
+/** How a comparison went. */
+export interface Outcome {
+  readonly withYoung: boolean;
+  readonly isWhole: boolean;
+  /** Something differed that was not young: others may lack it, too. */
+  readonly isOld: boolean;
 }
 
 /** Reads one message. Errors: MqkvError `MALFORMED_REQUEST` where it is too short. */
@@ -254,6 +272,29 @@ function parsed(text: string): object {
     // Below.
   }
   throw malformed();
+}
+
+/** A request about a view. */
+export function viewRequest(kind: number, { atMs, withYoung }: View): WireWriter {
+  return request(kind)
+    .u48(atMs)
+    .u8(withYoung ? 1 : 0);
+}
+
+/** Reads it. Errors: MqkvError `MALFORMED_REQUEST`. */
+export function readView(reader: WireReader): View {
+  return { atMs: reader.u48(), withYoung: reader.u8() === 1 };
+}
+
+/** The request that ends a comparison. */
+export function doneRequest({ withYoung, isWhole, isOld }: Outcome): WireWriter {
+  return request(DONE).u8((withYoung ? 1 : 0) | (isWhole ? 2 : 0) | (isOld ? 4 : 0));
+}
+
+/** Reads it. Errors: MqkvError `MALFORMED_REQUEST`. */
+export function readOutcome(reader: WireReader): Outcome {
+  const how = reader.u8();
+  return { withYoung: (how & 1) !== 0, isWhole: (how & 2) !== 0, isOld: (how & 4) !== 0 };
 }
 
 /** Slots, in ascending order, as a range of bits. */

@@ -1,8 +1,8 @@
 // Which stores are to be compared with, why, and when: repeated wishes become one.
 import type { RepairReason } from '../repair-hooks.ts';
 
-/** Why a comparison is made; `again`: what was on its way the first time; `slow`: the backstop. */
-export type WishReason = RepairReason | 'again' | 'slow';
+/** Why a comparison is made; `learned`: one with another site brought old things, which others may lack; `slow`: the backstop. */
+export type WishReason = RepairReason | 'learned' | 'slow';
 
 /** One store to be compared with. */
 export interface Wish {
@@ -23,6 +23,12 @@ const LACKING: ReadonlySet<WishReason> = new Set(['gap', 'origin', 'old', 'lost'
 /** Whether something is known to be missing. */
 export function isLacking({ reasons }: Wish): boolean {
   for (const reason of reasons) if (LACKING.has(reason)) return true;
+  return false;
+}
+
+/** Whether all there is must be compared, also what is on its way by now: lost messages are as young as others. */
+export function isThorough({ reasons }: Wish): boolean {
+  for (const reason of reasons) if (reason !== 'slow' && reason !== 'learned') return true;
   return false;
 }
 
