@@ -15,6 +15,7 @@ const DURATION_MS = 30_000;
 const FOUND: readonly (readonly [number, readonly StoreKind[], string])[] = [
   [35, ['embedded'], 'a second store under the name of a site takes its messages'],
   [55, ['file'], 'a register lost with power in a key that is always young'],
+  [2517882993, ['embedded'], 'a comparison wanted before the clock jumped back was repeated until then'],
   [140, ['embedded'], 'freed just before the expiry was taken away'],
 ];
 
