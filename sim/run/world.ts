@@ -157,9 +157,7 @@ export class World {
     host.loop = undefined;
     host.process = undefined;
     const unsafeMs = isMachine ? UNSYNCED_MS : UNWRITTEN_MS;
-    const wasFull = host.disk?.isFull === true || host.fullUntilMs > this.scheduler.nowMs - UNSYNCED_MS;
-    if (process !== undefined)
-      host.keptUntilMs = (wasFull ? host.fullSinceMs : this.scheduler.nowMs) - unsafeMs;
+    if (process !== undefined) this.#keeps(host, unsafeMs);
     if (isMachine) this.totals.fault('bytes torn', host.disk?.crash() ?? 0);
     process?.kill();
     if (process !== undefined && !host.keeps) this.ledger.lose(process, this.keepers());
