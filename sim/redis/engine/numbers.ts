@@ -3,7 +3,7 @@ import { fixed } from '../lua/numbers.ts';
 import { fail } from './replies.ts';
 
 export const NOT_INTEGER = 'ERR value is not an integer or out of range';
-export const NOT_FLOAT = 'ERR value is not a valid float';
+const NOT_FLOAT = 'ERR value is not a valid float';
 export const SYNTAX = 'ERR syntax error';
 const INT64_MAX = (1n << 63n) - 1n;
 const INT64_MIN = -(1n << 63n);

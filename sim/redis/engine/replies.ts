@@ -82,7 +82,7 @@ export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong k
 export class CommandError extends Error {}
 
 /** What the engine does not do: never a wrong answer, and never caught by a script. */
-export class NotSimulated extends Error {
+class NotSimulated extends Error {
   constructor(what: string) {
     super(`the simulated Redis has no ${what}`);
   }

@@ -9,7 +9,7 @@ import { argumentsOf, luaOf, replyOf } from './lua-replies.ts';
 import { CommandError, Failure, type RedisReply, fail } from './replies.ts';
 
 /** Runs one command of a script. Errors: CommandError. */
-export type CallFromScript = (args: readonly string[], protocol: 2 | 3) => RedisReply;
+type CallFromScript = (args: readonly string[], protocol: 2 | 3) => RedisReply;
 
 export interface ScriptRun {
   readonly keys: readonly string[];
@@ -34,7 +34,7 @@ function compiled(text: string, name: string): ReturnType<typeof compileLua> {
   return made;
 }
 
-export function sha1Of(text: string): string {
+function sha1Of(text: string): string {
   return createHash('sha1').update(text, 'latin1').digest('hex');
 }
 

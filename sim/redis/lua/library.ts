@@ -66,7 +66,7 @@ function unpack(list: LuaValue, from: LuaValue = 1, to: LuaValue = undefined): L
 }
 
 /** Errors of Lua are caught; those of this program are not. */
-export function isLuaError(error: unknown): error is LuaError {
+function isLuaError(error: unknown): error is LuaError {
   return error instanceof LuaError;
 }
 
@@ -109,7 +109,7 @@ function setMetatable(table: LuaValue, meta: LuaValue): LuaValue {
 }
 
 /** The functions of the base library that need nothing of a state. */
-export const BASE: Readonly<Record<string, LuaFunction>> = {
+const BASE: Readonly<Record<string, LuaFunction>> = {
   type: (value) => typeOf(value),
   tostring: show,
   tonumber: toNumber,

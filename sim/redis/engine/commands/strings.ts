@@ -16,11 +16,11 @@ import { fail, OK, type RedisReply } from '../replies.ts';
 
 /** Units: bytes: proto-max-bulk-len. */
 const TEXT_MAX = 512 * 1024 * 1024;
-export const TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)';
+const TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)';
 const AT_MAX = 2n ** 63n - 1n;
 
 /** Unix ms of an expiry option. */
-export function expiryAt(text: string, unit: string, { now }: Context, name: string): number {
+function expiryAt(text: string, unit: string, { now }: Context, name: string): number {
   const invalid = `ERR invalid expire time in '${name}' command`;
   const given = int64Of(text);
   if (given <= 0n) fail(invalid);

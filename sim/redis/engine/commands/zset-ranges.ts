@@ -29,7 +29,7 @@ export function memberTest(min: string, max: string): (scored: Scored) => boolea
 export type By = 'rank' | 'score' | 'member';
 
 /** What a range command asks for. */
-export interface RangeRequest {
+interface RangeRequest {
   readonly key: string;
   readonly from: string;
   readonly to: string;
@@ -41,7 +41,7 @@ export interface RangeRequest {
 }
 
 /** Members in the order asked for. For a descending range by score or member, `from` is the higher end. */
-export function rangeOf(request: RangeRequest, { db }: Context): readonly Scored[] {
+function rangeOf(request: RangeRequest, { db }: Context): readonly Scored[] {
   const { key, from, to, by, isDown, offset, count } = request;
   const [min, max] = isDown && by !== 'rank' ? [to, from] : [from, to];
   const test = by === 'score' ? scoreTest(min, max) : by === 'member' ? memberTest(min, max) : undefined;
