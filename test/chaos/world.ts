@@ -91,23 +91,24 @@ async function eachKnowsAll(sites: readonly ChaosSite[]): Promise<void> {
     return wanted.test(String(info));
   };
   for (const site of sites)
-    await eventually(`${site.name} knows all others`, () => knows(site), 60_000).catch((error: unknown) => {
-      const log = readFileSync(site.logFile, 'utf8').slice(-2_000);
-      throw new Error(`${site.name} (${site.kind}): ${String(error)}\n${log}`);
-    });
+    await eventually(`${site.name} knows all others`, () => knows(site), 60_000).catch(failedAt(site));
 }
 
-/** Resolves when every site answers reads. */
+/** Resolves when every site answers reads. Errors: Error naming the one that does not, with the end of its log. */
 export async function eachServes(sites: readonly ChaosSite[]): Promise<void> {
-  for (const { name, socket } of sites)
-    await eventually(
-      `${name} serves`,
-      async () => {
-        const client = await openClient(socket).catch(() => undefined);
-        const [outcome] = (await client?.pipeline([['GET', 'any']], 2_000)) ?? [];
-        client?.close();
-        return outcome?.kind === 'ok';
-      },
-      60_000,
-    );
+  const serves = async ({ socket }: ChaosSite): Promise<boolean> => {
+    const client = await openClient(socket).catch(() => undefined);
+    const [outcome] = (await client?.pipeline([['GET', 'any']], 2_000)) ?? [];
+    client?.close();
+    return outcome?.kind === 'ok';
+  };
+  for (const site of sites)
+    await eventually(`${site.name} serves`, () => serves(site), 60_000).catch(failedAt(site));
+}
+
+function failedAt({ name, kind, logFile }: ChaosSite): (error: unknown) => never {
+  return (error) => {
+    const log = readFileSync(logFile, 'utf8').slice(-2_000);
+    throw new Error(`${name} (${kind}): ${String(error)}\n${log}`);
+  };
 }
