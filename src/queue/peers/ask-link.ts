@@ -86,7 +86,7 @@ export class AskLink {
 
   /** Owns: `request` must not change until it settles. Errors: MqkvError `PEER_UNREACHABLE`, `PEER_FAILED`. */
   ask(request: Buffer, signal?: AbortSignal): Promise<Buffer> {
-    if (this.#isClosed) return Promise.reject(gone());
+    if (this.#isClosed || signal?.aborted === true) return Promise.reject(gone());
     const id = this.#nextId++;
     this.usedMs = this.#options.clock.now();
     this.#write(['ASK', String(id)], request);

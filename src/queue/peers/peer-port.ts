@@ -81,7 +81,7 @@ export class TcpPeerPort {
   async ask(to: AskedPeer, request: Buffer, signal?: AbortSignal): Promise<Buffer> {
     this.#asked++;
     try {
-      const link = await this.#linkTo(to);
+      const link = await unlessAborted(this.#linkTo(to), signal);
       return await link.ask(request, signal);
     } catch (error) {
       this.#failures++;
@@ -201,6 +201,17 @@ export class TcpPeerPort {
         () => {},
       );
   }
+}
+
+/** Does not wait any longer when the signal aborts; what was begun goes on. */
+function unlessAborted(dialling: Promise<AskLink>, signal?: AbortSignal): Promise<AskLink> {
+  if (signal === undefined) return dialling;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(new MqkvError('PEER_UNREACHABLE', 'given up'));
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    dialling.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 /** Splits `HOST:PORT` or `[IPV6]:PORT`. */
