@@ -256,8 +256,16 @@ async function openSite(
   const store = await open(index, { clock, origin: index + 1, logger });
   const horizonMs = HORIZON_MS;
   const receiver = new Receiver({
-    ...{ site: `s${index}`, store: store.store, clock, logger, horizonMs },
-    streams: new Streams({ clock, horizonMs, onLost: () => {} }),
+    site: `s${index}`,
+    store: store.store,
+    clock,
+    logger,
+    horizonMs,
+    streams: new Streams({
+      clock,
+      horizonMs,
+      onLost: () => {},
+    }),
     onPublish: () => {},
     onHeartbeat: () => {},
   });

@@ -54,7 +54,9 @@ export async function runOutage(options: Outage): Promise<OutageReport> {
     await eventually('three channels', async () => (await channels(nsqd)).length === 3);
     return await outage(world, options);
   } catch (error) {
-    throw new Error(`${String(error)}\n${world.sites.map((site) => site.log().slice(-2_000)).join('\n')}`);
+    throw new Error(`${String(error)}\n${world.sites.map((site) => site.log().slice(-2_000)).join('\n')}`, {
+      cause: error,
+    });
   } finally {
     for (const client of world.clients) client.disconnect();
     for (const site of world.sites) await site.stop();
@@ -102,7 +104,12 @@ async function outage(world: World, options: Outage): Promise<OutageReport> {
   const copyBytes = (await peerBytes(sites)) - beforeCopy;
   await untilSame(clients, options.keys);
   return {
-    ...{ keys: options.keys, changed, repairBytes, copyBytes, repairedMs, copiedMs },
+    keys: options.keys,
+    changed,
+    repairBytes,
+    copyBytes,
+    repairedMs,
+    copiedMs,
     repairShare: repairBytes / copyBytes,
     keysPulled: keysAfter.pulled - keysBefore.pulled,
     keysPushed: keysAfter.pushed - keysBefore.pushed,

@@ -43,7 +43,13 @@ async function open(site: string, secret?: string, storeId = `id-${site}`): Prom
   );
   const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   const end: End = {
-    ...{ port, to: { site, storeId, address }, accepted: 0 },
+    port,
+    to: {
+      site,
+      storeId,
+      address,
+    },
+    accepted: 0,
     cut() {
       for (const socket of sockets) socket.destroy();
     },

@@ -176,7 +176,11 @@ export class TcpPeerPort {
     const { socket, frames, peer, isAsked } = end;
     frames.trust();
     const link = new AskLink({
-      ...{ socket, frames, peer, clock: this.#options.clock, counters: this.#counters },
+      socket,
+      frames,
+      peer,
+      clock: this.#options.clock,
+      counters: this.#counters,
       onClose: (closed) => this.#links.delete(closed),
       ...(isAsked ? { answer: (request: Buffer) => this.#answer(peer, request) } : {}),
     });

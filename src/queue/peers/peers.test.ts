@@ -54,7 +54,11 @@ async function openEnd(
     () => void server.close(),
   );
   const end: End = {
-    ...{ queue, port: (server.address() as AddressInfo).port, got: [], messages: [], auto: true },
+    queue,
+    port: (server.address() as AddressInfo).port,
+    got: [],
+    messages: [],
+    auto: true,
     async gone() {
       await queue.close();
       await new Promise((resolve) => server.close(resolve));

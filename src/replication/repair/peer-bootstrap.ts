@@ -260,7 +260,11 @@ export class PeerBootstrap implements Bootstrap {
     const lease = this.#clock.every(LEASE_BEAT_MS, () => void note().catch(() => {}));
     try {
       const bytes = await pullFrom({
-        ...{ work: this.#work, peer, from: at, way, signal },
+        work: this.#work,
+        peer,
+        from: at,
+        way,
+        signal,
         note: async (next) => {
           at = next;
           await note();

@@ -269,8 +269,17 @@ export class PeerRepair implements Repair {
     const status = await this.work.status(member, { purpose: 'repair', signal });
     if (status.isBusy) throw new MqkvError('PEER_BUSY', 'the other site is at another comparison');
     const done = await compareWith({
-      ...{ store, clock: this.#clock, nowMs: status.nowMs, signal, slots, withYoung },
-      ask: (request) => this.work.asking.ask(member, request, { purpose: 'repair', signal }),
+      store,
+      clock: this.#clock,
+      nowMs: status.nowMs,
+      signal,
+      slots,
+      withYoung,
+      ask: (request) =>
+        this.work.asking.ask(member, request, {
+          purpose: 'repair',
+          signal,
+        }),
     });
     this.#count(done, this.#clock.now() - sinceMs);
     logger.info({ peer: member.site, reasons, ...done }, 'compared with another site');

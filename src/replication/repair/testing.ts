@@ -68,7 +68,10 @@ export class World {
       this.queueBytes += body.length;
       const deliver = (): void =>
         this.#handlers.get(name)?.({
-          ...{ body, attempts: 1, ack: () => {}, touch: () => {} },
+          body,
+          attempts: 1,
+          ack: () => {},
+          touch: () => {},
           requeue: (delayMs) => void this.clock.after(delayMs, deliver),
         });
       this.clock.after(5, deliver);
@@ -207,8 +210,17 @@ export class TestSite {
     const store = given ?? openEmbeddedStore({ clock, random, logger: silentLogger, ...rest });
     const port = world.portOf({ site: name, storeId: store.id });
     const replication = await openReplication({
-      ...{ site: name, store, queue: world.queueOf(name), clock, random, logger: world.logger, port },
-      ...{ horizonMs, serveWhileLoading },
+      site: name,
+      store,
+      queue: world.queueOf(name),
+      clock,
+      random,
+      logger: world.logger,
+      port,
+      ...{
+        horizonMs,
+        serveWhileLoading,
+      },
       address: () => name,
       onPublish: () => {},
     });
