@@ -118,7 +118,7 @@ export class TcpPeerPort {
     this.#isClosed = true;
     this.#timer.cancel();
     for (const socket of this.#early) socket.destroy();
-    for (const link of [...this.#links]) link.close();
+    for (const link of this.#links) link.close();
   }
 
   async #linkTo(to: AskedPeer): Promise<AskLink> {
@@ -196,7 +196,7 @@ export class TcpPeerPort {
 
   #closeIdle(): void {
     const now = this.#options.clock.now();
-    for (const link of [...this.#links]) if (link.isIdle && now - link.usedMs > IDLE_MS) link.close();
+    for (const link of this.#links) if (link.isIdle && now - link.usedMs > IDLE_MS) link.close();
     for (const [key, held] of this.#dialled)
       void held.then(
         (link) => {

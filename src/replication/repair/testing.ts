@@ -62,7 +62,7 @@ export class World {
 
   publish(from: string, body: Buffer): void {
     if (!this.#handlers.has(from)) return;
-    for (const name of [...this.#handlers.keys()]) {
+    for (const name of this.#handlers.keys()) {
       const isLost = this.cut.has(from) !== this.cut.has(name) || this.loses(from, name, body);
       if (name !== from && isLost) continue;
       this.queueBytes += body.length;
@@ -217,10 +217,8 @@ export class TestSite {
       random,
       logger: world.logger,
       port,
-      ...{
-        horizonMs,
-        serveWhileLoading,
-      },
+      horizonMs,
+      serveWhileLoading,
       address: () => name,
       onPublish: () => {},
     });
