@@ -1,5 +1,8 @@
-// One site is away while keys change, and what the queue kept for it is thrown away: comparisons must bring it what it lacks, and
-// cost little beside a full copy.
+// One site is away while keys change, what the queue kept for it is thrown away, and the others are started anew, so that nobody
+// can send it again: comparisons must bring it what it lacks, and cost little beside a full copy.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
 import type { Redis } from 'ioredis';
 import { eventually, type NsqdBroker, type Proxy, startNsqd, startProxy } from '../brokers/index.ts';
 import { type MqkvProcess, startMqkv } from './mqkv.ts';
@@ -23,8 +26,8 @@ export interface OutageReport {
   readonly repairShare: number;
   readonly keysPulled: number;
   readonly keysPushed: number;
-  /** Messages that were sent again through the queue meanwhile: not part of the above. */
-  readonly resent: number;
+  /** Units: bytes that the sites gave to the queue meanwhile, heartbeats included: not part of the above. */
+  readonly queueBytes: number;
   /** Units: ms from the return until all sites were equal; from the start of the empty site until it was ready. */
   readonly repairedMs: number;
   readonly copiedMs: number;
@@ -36,6 +39,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 const keyOf = (index: number): string => `key:${String(index).padStart(12, '0')}`;
 
 interface World {
+  readonly folder: string;
   readonly nsqd: NsqdBroker;
   readonly proxy: Proxy;
   readonly sites: MqkvProcess[];
@@ -46,10 +50,11 @@ interface World {
 export async function runOutage(options: Outage): Promise<OutageReport> {
   await using nsqd = await startNsqd();
   await using proxy = await startProxy(nsqd.port);
-  const world: World = { nsqd, proxy, sites: [], clients: [] };
+  const folder = await mkdtemp(joinPath(tmpdir(), 'mqkv-outage-'));
+  const world: World = { folder, nsqd, proxy, sites: [], clients: [] };
   try {
     // The third one reaches the broker through the proxy.
-    for (const port of [nsqd.port, nsqd.port, proxy.port]) await join(world, port);
+    for (const [i, port] of [nsqd.port, nsqd.port, proxy.port].entries()) await start(world, i, port);
     await eachSubscribed(world.sites.slice(0, 2), 1);
     await eventually('three channels', async () => (await channels(nsqd)).length === 3);
     return await outage(world, options);
@@ -60,16 +65,25 @@ export async function runOutage(options: Outage): Promise<OutageReport> {
   } finally {
     for (const client of world.clients) client.disconnect();
     for (const site of world.sites) await site.stop();
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function join({ nsqd, sites, clients }: World, port: number): Promise<number> {
+/** Result: ms until it was ready. */
+async function start({ folder, nsqd, sites, clients }: World, index: number, port: number): Promise<number> {
   const since = Date.now();
   const queue = `nsq://127.0.0.1:${port}?topic=${TOPIC}&http=127.0.0.1:${nsqd.httpPort}`;
-  const site = await startMqkv(['--site', `site${sites.length}`, '--queue', queue]);
-  sites.push(site);
-  clients.push(clientOf(site.port));
+  const store = `file:${joinPath(folder, String(index))}`;
+  sites[index] = await startMqkv(['--site', `site${index}`, '--queue', queue, '--store', store]);
+  clients[index]?.disconnect();
+  clients[index] = clientOf(sites[index].port);
   return Date.now() - since;
+}
+
+/** Ends it in order and starts it anew: what it remembered of its messages is gone. */
+async function startAnew(world: World, index: number): Promise<void> {
+  await world.sites[index]?.stop();
+  await start(world, index, world.nsqd.port);
 }
 
 async function outage(world: World, options: Outage): Promise<OutageReport> {
@@ -79,28 +93,31 @@ async function outage(world: World, options: Outage): Promise<OutageReport> {
   await write(first, { from: 0, to: options.keys, step: 1, value: 'a' });
   for (const client of clients)
     await eventually('all keys', async () => (await client.dbsize()) === options.keys, 300_000);
-  await quiet(sites);
+  await quiet(sites, 2_000);
 
   proxy.cut();
   const step = Math.floor(options.keys / changed);
   await write(first, { from: 0, to: (changed / 2) * step, step, value: 'b' });
   await write(second, { from: (changed / 2) * step, to: changed * step, step, value: 'c' });
   await eventually('all is sent', async () => (await outboxes(sites.slice(0, 2))) === 0, 60_000);
-  // Longer than the memory of a heartbeat, and than a change counts as on its way.
-  await pause(12_000);
+  for (const index of [0, 1]) await startAnew(world, index);
   await emptied(nsqd, 'site2');
+  // Longer than a site may be silent without being compared.
+  await quiet(sites, 10_500);
   const before = await peerBytes(sites);
+  const queueBefore = await queueBytesOf(sites);
   const keysBefore = await keysOf(sites);
   const since = Date.now();
   proxy.mend();
   await untilSame(clients, options.keys);
   const repairedMs = Date.now() - since;
-  await quiet(sites);
+  await quiet(sites, 7_500);
   const repairBytes = (await peerBytes(sites)) - before;
   const keysAfter = await keysOf(sites);
 
   const beforeCopy = await peerBytes(sites);
-  const copiedMs = await join(world, nsqd.port);
+  const queueBytes = (await queueBytesOf(sites)) - queueBefore;
+  const copiedMs = await start(world, 3, nsqd.port);
   const copyBytes = (await peerBytes(sites)) - beforeCopy;
   await untilSame(clients, options.keys);
   return {
@@ -113,7 +130,7 @@ async function outage(world: World, options: Outage): Promise<OutageReport> {
     repairShare: repairBytes / copyBytes,
     keysPulled: keysAfter.pulled - keysBefore.pulled,
     keysPushed: keysAfter.pushed - keysBefore.pushed,
-    resent: keysAfter.resent - keysBefore.resent,
+    queueBytes,
   };
 }
 
@@ -131,9 +148,9 @@ async function write(
   }
 }
 
-/** Waits until no site compares or is about to. */
-async function quiet(sites: readonly MqkvProcess[]): Promise<void> {
-  for (let last = -1, since = Date.now(); Date.now() - since < 8_500; await pause(250)) {
+/** Waits until no site has compared anything for so long. Units: ms. */
+async function quiet(sites: readonly MqkvProcess[], ms: number): Promise<void> {
+  for (let last = -1, since = Date.now(); Date.now() - since < ms; await pause(250)) {
     const now = await peerBytes(sites);
     // Pings of open connections are a few hundred bytes a second.
     if (Math.abs(now - last) > 5_000) since = Date.now();
@@ -172,15 +189,16 @@ async function total(sites: readonly MqkvProcess[], name: string): Promise<numbe
 
 const peerBytes = (sites: readonly MqkvProcess[]): Promise<number> =>
   total(sites, 'mqkv_peer_bytes_sent_total');
+const queueBytesOf = (sites: readonly MqkvProcess[]): Promise<number> =>
+  total(sites, 'mqkv_sent_bytes_total');
 const outboxes = (sites: readonly MqkvProcess[]): Promise<number> => total(sites, 'mqkv_outbox_pending');
 
 async function keysOf(
   sites: readonly MqkvProcess[],
-): Promise<{ readonly pulled: number; readonly pushed: number; readonly resent: number }> {
+): Promise<{ readonly pulled: number; readonly pushed: number }> {
   return {
     pulled: await total(sites, 'mqkv_repair_keys_pulled_total'),
     pushed: await total(sites, 'mqkv_repair_keys_pushed_total'),
-    resent: await total(sites, 'mqkv_resent_total'),
   };
 }
 
