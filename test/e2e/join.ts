@@ -61,6 +61,8 @@ export async function runJoin(options: Join): Promise<JoinReport> {
     return await joinUnderLoad(load, options, async () => {
       clients.push(clientOf((await start()).port));
     });
+  } catch (error) {
+    throw new Error(`${String(error)}\n${sites.at(-1)?.log().slice(-3_000)}`, { cause: error });
   } finally {
     for (const client of clients) client.disconnect();
     for (const site of sites) await site.stop();
@@ -202,7 +204,7 @@ class Load {
       for (const [i, value] of values.entries()) {
         const serial = this.#serials[from + i] ?? 0;
         if (value !== valueOf(serial))
-          return `${names[i]} is ${String(value).replace(/^v+/, '')}, not ${serial}`;
+          return `${names[i]} is ${String(value).replace(/^v+/, '')}, not ${serial}, of ${await client.dbsize()} keys`;
       }
     }
     const counts = await client.mget(this.#counted.map((_, counter) => `count:${counter}`));
