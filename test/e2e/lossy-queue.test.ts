@@ -15,10 +15,9 @@ async function run(losses: Losses): Promise<LossyQueueReport> {
 
 describe.skipIf(skip)('a queue that loses messages', () => {
   test('a broker losing acknowledged messages (5 % when published, 5 % when delivered, 5 % doubled): the sites end alike and every INCR counts (G5)', async () => {
-    const { counts, gaps } = await run({ published: 50, delivered: 50, doubled: 50 });
+    const { counts } = await run({ published: 50, delivered: 50, doubled: 50 });
     expect(counts.lostPublished + counts.lostDelivered).toBeGreaterThan(10);
     expect(counts.doubled).toBeGreaterThan(3);
-    expect(gaps).toBeGreaterThan(0);
   }, 200_000);
 
   test('two gateways on one channel with nothing lost: no gap is raised', async () => {
