@@ -57,7 +57,6 @@ const handlers = new Map<string, CommandHandler>(
     ...serverCommands,
     ...replicationCommands,
     'mqkv.trace': trace,
-    'mqkv.verify': (c: Call) => c.fail('ERR MQKV.VERIFY needs a Redis store'),
   }),
 );
 
@@ -114,6 +113,7 @@ function refusalBy(store: 'embedded' | 'redis', spec: CommandSpec): string | und
     return spec.via === 'refused' && !isRefusedLikeRedis(spec)
       ? `ERR ${name} is refused: ${spec.reason}`
       : undefined;
+  if (spec.name === 'mqkv.verify') return 'ERR MQKV.VERIFY needs a Redis store';
   return spec.supported ? undefined : `ERR '${name}' is not supported by the embedded store yet`;
 }
 

@@ -72,6 +72,7 @@ describe('the table', () => {
     ['LPUSH k v', "ERR 'LPUSH' is not supported by the embedded store yet"],
     ['LPUSH k', "ERR wrong number of arguments for 'lpush' command"],
     ['CLIENT TRACKING on', "ERR 'CLIENT TRACKING' is not supported by the embedded store yet"],
+    ['MQKV.VERIFY', 'ERR MQKV.VERIFY needs a Redis store'],
     ['nosuch a b', "ERR unknown command 'nosuch', with args beginning with: 'a' 'b' "],
   ])('refuses %s', (line, error) => {
     expect(check(args(line)).error).toBe(error);

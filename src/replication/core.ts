@@ -270,7 +270,7 @@ export class Core {
   }
 
   #linked({ site, storeId, address }: Member): void {
-    this.#logger.info({ site, storeId, address }, 'a site is heard');
+    this.#logger.info({ other: site, storeId, address }, 'a site is heard');
     this.repair?.want('linked', storeId);
   }
 

@@ -20,6 +20,25 @@ export class Delays {
   }
 }
 
+/** Units: ms. Heartbeats that were sent closer together tell nothing of the pace: some are sent because they were asked for. */
+const PACE_MS = 500;
+
+/** Tells heartbeats that come as they are sent from those of a backlog, which come all at once: what took those so long is no clock. */
+export class Pace {
+  #sentAtMs: number | undefined;
+  #heardAtMs = 0;
+
+  /** Whether one came at the pace it was sent at; the first one does not tell. */
+  isKept(sentAtMs: number, heardAtMs: number): boolean {
+    const last = this.#sentAtMs;
+    if (last !== undefined && Math.abs(sentAtMs - last) < PACE_MS) return false;
+    const heardMs = heardAtMs - this.#heardAtMs;
+    this.#sentAtMs = sentAtMs;
+    this.#heardAtMs = heardAtMs;
+    return last !== undefined && heardMs * 2 > sentAtMs - last;
+  }
+}
+
 /**
  * How far the other clock is ahead of this one, taking both ways to last equally long. `there`: what the other site sees of this one's
  * heartbeats; without it only that the other is ahead by at least as much as its heartbeats seem to come before they are sent.

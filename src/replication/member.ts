@@ -1,5 +1,5 @@
 // One other site, put together from the heartbeats of all its gateways.
-import { Delays, skewOf } from './delays.ts';
+import { Delays, Pace, skewOf } from './delays.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import { TICK_MS } from './stream-window.ts';
 
@@ -37,6 +37,7 @@ interface Gateway {
   sequence: number;
   sentAtMs: number;
   heardTick: number;
+  readonly pace: Pace;
 }
 
 /** What a site's gateways told. */
@@ -45,6 +46,8 @@ export class MemberRecord {
   readonly storeId: string;
   readonly #gateways = new Map<string, Gateway>();
   readonly #delays = new Delays();
+  /** Without those of a backlog. */
+  readonly #clockDelays = new Delays();
   #newest: Heartbeat;
   heardAtMs: number;
   heardTick: number;
@@ -67,10 +70,12 @@ export class MemberRecord {
     const gateway = this.#gateways.get(stream);
     if (gateway !== undefined && gateway.sequence >= sequence) return false;
     this.#gateways.delete(stream);
-    this.#gateways.set(stream, { heartbeat, sequence, sentAtMs, heardTick: tick });
+    const pace = gateway?.pace ?? new Pace();
+    this.#gateways.set(stream, { heartbeat, sequence, sentAtMs, heardTick: tick, pace });
     for (const [name, { heardTick }] of this.#gateways)
       if (tick - heardTick > GONE_TICKS) this.#gateways.delete(name);
     this.#delays.add(nowMs - sentAtMs);
+    if (pace.isKept(sentAtMs, nowMs)) this.#clockDelays.add(nowMs - sentAtMs);
     this.#newest = heartbeat;
     this.heardAtMs = nowMs;
     this.heardTick = tick;
@@ -78,8 +83,9 @@ export class MemberRecord {
     return true;
   }
 
+  /** From the sending of its heartbeats to their hearing by the two clocks, without those of a backlog. Units: ms. */
   get delayMs(): number | undefined {
-    return this.#delays.medianMs;
+    return this.#clockDelays.medianMs;
   }
 
   /** Gateways heard lately, with when. Order: the one heard last comes last. */
@@ -92,7 +98,7 @@ export class MemberRecord {
     const all = [...this.#gateways.values()];
     const recent = all.filter(({ heardTick }) => this.heardTick - heardTick <= APPLIED_TICKS);
     const skewMs = skewOf(this.delayMs, this.#newest.delays[self]);
-    const transit = (this.delayMs ?? 0) + (skewMs ?? 0);
+    const transit = (this.#delays.medianMs ?? 0) + (skewMs ?? 0);
     return {
       ...this.#newest,
       streams: greatest(all.map(({ heartbeat }) => heartbeat.streams)),

@@ -156,17 +156,37 @@ describe('clocks', () => {
     ]).toEqual([300, 250, undefined, undefined]);
   });
 
-  test('is told once when it is large, and taken out of the lag', () => {
+  test('is told once when it is large, and taken out of the lag', async () => {
     const clock = new TestClock();
     const warned: unknown[] = [];
     const { membership, hear } = membershipOf(clock, {
       ...silentLogger,
       warn: (fields) => warned.push(fields),
     });
-    for (let i = 0; i < 5; i++) hear('b', 'one', { sentAtMs: clock.now() + 950, delays: { a: 1_050 } });
+    for (let i = 0; i < 5; i++) {
+      hear('b', 'one', { sentAtMs: clock.now() + 950, delays: { a: 1_050 } });
+      await clock.advance(1_000);
+    }
     expect(membership.members()).toMatchObject([{ skewMs: 1_000, lagMs: 50 }]);
-    expect(warned).toEqual([{ site: 'b', skewMs: 1_000 }]);
+    expect(warned).toEqual([{ other: 'b', skewMs: 1_000 }]);
     expect(membership.delays()).toEqual({ b: -950 });
+  });
+
+  test('a backlog that comes at once is lag, no skew', async () => {
+    const clock = new TestClock();
+    const warned: unknown[] = [];
+    const { membership, hear } = membershipOf(clock, {
+      ...silentLogger,
+      warn: (fields) => warned.push(fields),
+    });
+    for (let i = 30; i > 0; i--) hear('b', 'one', { sentAtMs: clock.now() - i * 1_000, delays: { a: 10 } });
+    expect(membership.members()).toMatchObject([{ skewMs: undefined, lagMs: 5_000 }]);
+    for (let i = 0; i < 5; i++) {
+      await clock.advance(1_000);
+      hear('b', 'one', { delays: { a: 10 } });
+    }
+    expect(membership.members()).toMatchObject([{ skewMs: 0 }]);
+    expect(warned).toEqual([]);
   });
 });
 

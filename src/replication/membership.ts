@@ -94,7 +94,7 @@ export class Membership {
   hear(header: EnvelopeHeader, bytes: Uint8Array): void {
     const heartbeat = decodeHeartbeat(bytes);
     if (heartbeat === undefined) {
-      this.#options.logger.warn({ site: header.site }, 'heartbeat not understood');
+      this.#options.logger.warn({ other: header.site }, 'heartbeat not understood');
       return;
     }
     // Another gateway before the same store, or this store under an earlier origin.
@@ -203,7 +203,7 @@ export class Membership {
     if (!isSkewed) this.#skewed.delete(site);
     else if (!this.#skewed.has(site)) {
       this.#skewed.add(site);
-      this.#options.logger.warn({ site, skewMs }, "another site's clock differs");
+      this.#options.logger.warn({ other: site, skewMs }, "another site's clock differs");
     }
   }
 }

@@ -46,8 +46,8 @@ export class Rival {
     this.#rival = heartbeat;
     this.#heardMs = now;
     if (before || !this.isFirst) return;
-    const { site, storeId, address } = heartbeat;
-    this.#options.logger.error({ site, storeId, address }, 'another site has this name');
+    const { storeId, address } = heartbeat;
+    this.#options.logger.error({ storeId, address }, 'another site has this name');
   }
 
   get #isGone(): boolean {

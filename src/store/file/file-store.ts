@@ -144,6 +144,11 @@ export class FileStore implements Store {
     void rewriting.start();
   }
 
+  /** A key's state as it is held, for MQKV.TRACE; undefined: nothing is held. */
+  stateOf(...args: Parameters<EmbeddedStore['stateOf']>): ReturnType<EmbeddedStore['stateOf']> {
+    return this.embedded.stateOf(...args);
+  }
+
   stats(): StoreStats {
     return this.embedded.stats();
   }
