@@ -17,6 +17,7 @@ const FOUND: readonly (readonly [number, readonly StoreKind[], string])[] = [
   [35, ['embedded'], 'a second store under the name of a site takes its messages'],
   [55, ['file'], 'a register lost with power in a key that is always young'],
   [2517882993, ['embedded'], 'a comparison wanted before the clock jumped back was repeated until then'],
+  [5001927, ['embedded'], 'an old message of the very site that the first copy came from'],
   [140, ['embedded'], 'freed just before the expiry was taken away'],
 ];
 

@@ -67,7 +67,7 @@ export class Ledger {
     for (const list of this.#entries.values()) {
       for (const entry of list) {
         if (entry.keeper !== keeper || !entry.mustSurvive) continue;
-        const holder = others.find((other) => this.#covers(other, entry));
+        const holder = others.find((other) => this.#holds(other, entry)) ?? this.#forgotten(others, entry);
         if (holder === undefined) {
           entry.mustSurvive = false;
           this.lost++;
@@ -77,14 +77,29 @@ export class Ledger {
   }
 
   /** Whether a store holds what an entry says, or newer; or may have forgotten it, since nothing that shows depends on it. */
-  #covers(keeper: Keeper, { key, facts }: Entry): boolean {
+  #covers(keeper: Keeper, entry: Entry): boolean {
+    return this.#holds(keeper, entry) || this.#mayHaveForgotten(keeper, entry);
+  }
+
+  #holds(keeper: Keeper, { key, facts }: Entry): boolean {
     const held = keeper.facts(key);
     if (held === undefined) return false;
     const now = keeper.nowMs();
-    const all = [...held, ...facts];
-    if (textOf(join(freed(all, now))) === textOf(join(freed(held, now)))) return true;
+    return textOf(join(freed([...held, ...facts], now))) === textOf(join(freed(held, now)));
+  }
+
+  #mayHaveForgotten(keeper: Keeper, { key, facts }: Entry): boolean {
+    const held = keeper.facts(key);
+    if (held === undefined) return false;
+    const now = keeper.nowMs();
     const isOld = newestOf(join(facts)) < BigInt(Math.max(0, now - this.#keptMs)) << 48n;
-    return isOld && viewText(held, now) === viewText(all, now);
+    return isOld && viewText(held, now) === viewText([...held, ...facts], now);
+  }
+
+  /** A store that may have forgotten an entry tells nothing alone: it may never have had it, nor what it ended, while another has. */
+  #forgotten(others: readonly Keeper[], entry: Entry): Keeper | undefined {
+    const asked = others.filter((other) => other.facts(entry.key) !== undefined);
+    return asked.every((other) => this.#mayHaveForgotten(other, entry)) ? asked[0] : undefined;
   }
 }
 

@@ -89,6 +89,9 @@ export class Broker {
     return depth;
   }
 
+  /** Messages that are made late, over all channels: they arrive even though nothing waits. */
+  late = 0;
+
   /** Takes a message. Owns: copies it. */
   publish(body: Uint8Array): void {
     const copy = Buffer.from(body);
@@ -160,7 +163,9 @@ export class Broker {
       return;
     }
     totals.fault('message late, out of order');
+    this.late++;
     scheduler.after(below(random, this.faults.lateMsMax), () => {
+      this.late--;
       channel.waiting.push(message);
       this.#pump(channel);
     });

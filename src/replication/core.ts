@@ -183,6 +183,11 @@ export class Core {
     return this.bootstrap?.isLoading === true || this.bootstrap?.isComplete === false;
   }
 
+  /** Last sequences of the store's own streams. */
+  ownSequences(): Record<string, number> {
+    return this.#keeper.ownSequences();
+  }
+
   #ownStream(): { stream: string; sequence: number; origin: number; startedAtMs: number } {
     const { stream, lastSequence: sequence } = this.sender;
     return { stream, sequence, origin: this.#options.store.origin, startedAtMs: this.#startedAtMs };

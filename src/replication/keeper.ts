@@ -59,6 +59,14 @@ export class Keeper {
     return stream === own.stream ? own : this.#own.get(stream);
   }
 
+  /** Last sequences of this store's own streams: what they carried is in it. */
+  ownSequences(): Record<string, number> {
+    const { stream, sequence } = this.#options.own();
+    const sequences: Record<string, number> = {};
+    for (const [name, own] of this.#own) sequences[name] = own.sequence;
+    return { ...sequences, [stream]: sequence };
+  }
+
   /** Others know this stream as one of this store. */
   addOwn(stream: string, own: OwnStream): void {
     this.#own.set(stream, own);

@@ -61,6 +61,8 @@ export interface RepairContext {
   readonly sender: Sender;
   readonly receiver: Receiver;
   readonly membership: Membership;
+  /** Last sequences of the store's own streams: everything that they carried is in it. */
+  ownSequences(): Readonly<Record<string, number>>;
   /** Units: ms. */
   readonly horizonMs: number;
   readonly serveWhileLoading: boolean;

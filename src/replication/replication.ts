@@ -85,6 +85,7 @@ export async function openReplication(options: ReplicationOptions): Promise<Repl
     horizonMs,
     serveWhileLoading,
     hasQueue: true,
+    ownSequences: () => core.ownSequences(),
     beat,
   };
   const openers = options.openers ?? peerRepair;

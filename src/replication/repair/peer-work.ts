@@ -81,15 +81,23 @@ export class PeerWork {
     this.#answering.close();
   }
 
+  /** What is applied: of other sites' streams, and of the store's own, whose old messages may still lie in a queue. */
+  #applied(ageMs: number): Readonly<Record<string, number>> {
+    const { receiver, ownSequences } = this.context;
+    if (ageMs > 0) return receiver.appliedBefore(ageMs);
+    // A store that went back may lack what it sent.
+    return this.isLacking() ? receiver.applied() : { ...receiver.applied(), ...ownSequences() };
+  }
+
   #status(ageMs: number): Omit<wire.PeerStatus, 'isBusy'> {
-    const { store, clock, receiver } = this.context;
+    const { store, clock } = this.context;
     return {
       nowMs: clock.now(),
       isComplete: this.copy.isComplete,
       isLoading: this.copy.isLoading,
       isLacking: this.isLacking(),
       keys: Math.max(0, store.stats().keys),
-      applied: ageMs === 0 ? receiver.applied() : receiver.appliedBefore(ageMs),
+      applied: this.#applied(ageMs),
     };
   }
 
