@@ -7,3 +7,4 @@ export type {
   QueueMessage,
   QueueStats,
 } from './queue.ts';
+export { type QueueTls, readTls, type TlsFiles } from './tls.ts';

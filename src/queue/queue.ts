@@ -4,7 +4,7 @@
 export interface QueueCapabilities {
   /** Messages of one publisher arrive in the order of their publishing when nothing fails. */
   readonly ordered: boolean;
-  /** A consumer can read again what it has acknowledged. */
+  /** A consumer can read again what it has acknowledged (`replay`). */
   readonly replayable: boolean;
   /** `publish` resolves only when the message is on disk or in several places. */
   readonly durableAck: boolean;
@@ -81,6 +81,13 @@ export interface Queue extends AsyncDisposable {
     handler: (message: QueueMessage) => void,
     options: { readonly maxInFlight: number },
   ): Promise<void>;
+  /**
+   * Delivers to the handler once more what was published since then and is still kept, what was acknowledged included.
+   * Resolves when all that was there at the call has been handed over, or could not be read (then it is logged). The
+   * messages' `ack` and `requeue` change nothing at the broker; `maxInFlight` holds. Only with `capabilities.replayable`.
+   * Units: ms since 1970.
+   */
+  replay?(sinceMs: number): Promise<void>;
   /** What the brokers themselves count, asked now. Never rejects: an unreachable broker is a row with `error`. */
   stats(): Promise<QueueStats>;
   /** As seen from this process, without asking anyone. */
