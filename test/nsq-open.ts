@@ -7,5 +7,7 @@ import { parseSubscribeUrl } from '../src/site/index.ts';
 /** `more`: other times than the default. */
 export function openNsq(url: string, channel: string, more: Partial<NsqQueueOptions> = {}): Promise<Queue> {
   const common = { clock: systemClock, random: systemRandom(), logger: silentLogger };
-  return openNsqQueue({ url: parseSubscribeUrl(url), channel, ...common, ...more });
+  const parsed = parseSubscribeUrl(url);
+  if (parsed.kind !== 'nsq') throw new Error(`${url} is no nsq://`);
+  return openNsqQueue({ url: parsed, channel, ...common, ...more });
 }

@@ -26,6 +26,8 @@ export const FRAGMENTS_MAX = 65_536;
 export const PUBLISHES_IN_FLIGHT_MAX = 16;
 /** Units: bytes of them: large values would else be held sixteen times beside the store's own copies. */
 export const PUBLISHES_IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024;
+/** Queues that one site publishes to: two for a change of the queue; each further one costs every write again. */
+export const QUEUES_MAX = 4;
 /** Messages delivered and not yet acknowledged; merging is quick, so a few hide the way to the broker. */
 export const CONSUMER_IN_FLIGHT_MAX = 64;
 /** Streams (sending processes) whose sequences are remembered; the least recently heard is forgotten. */

@@ -46,7 +46,7 @@ describe('configuration', () => {
     [['--store', 'file:'], /file:DIR/],
     [['--store', 'file:/x?fsync=often'], /fsync=often; allowed are always, everysec, no/],
     [['--store', 'file:/x?sync=no'], /sync.*did you mean "fsync"/],
-    [['--queue', 'kafka://h:1'], /not available yet/],
+    [['--queue', 'kafka://h:1?sasl=plain'], /sasl without USER/],
     [['--queue', 'nsk://h:1'], /nsk/],
     [['--queue', 'nsq://h:1?lokupd=http://x:1'], /lookupd/],
     [['--site', 'a b'], /"a b"/],

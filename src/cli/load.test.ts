@@ -83,30 +83,39 @@ describe('defaults and precedence', () => {
     const rest = ['--subscribe', 'nsq://c', '--subscribe=nsq://d:1', '--stop-timeout', '500ms'];
     const config = await load(['--queue', queue, '--max-value', '512MIB', '--advertise', 'h:1', ...rest]);
     expect(config).toMatchObject({ stopTimeoutMs: 500, valueBytesMax: 2 ** 29 });
-    expect(config.queue).toEqual({
-      kind: 'nsq',
-      nsqd: [
-        { host: '10.0.0.1', port: 4150 },
-        { host: 'b', port: 4150 },
-      ],
-      lookupd: [
-        { host: '10.0.0.9', port: 4161 },
-        { host: '::1', port: 4161 },
-      ],
-      http: [{ host: '10.0.0.1', port: 4151 }],
-      topic: 't.1',
-    });
+    expect(config.queues).toEqual([
+      {
+        kind: 'nsq',
+        nsqd: [
+          { host: '10.0.0.1', port: 4150 },
+          { host: 'b', port: 4150 },
+        ],
+        lookupd: [
+          { host: '10.0.0.9', port: 4161 },
+          { host: '::1', port: 4161 },
+        ],
+        http: [{ host: '10.0.0.1', port: 4151 }],
+        topic: 't.1',
+        tls: undefined,
+        authSecret: undefined,
+        compression: undefined,
+      },
+    ]);
     expect(config.subscribe.map((url) => url.kind === 'nsq' && url.nsqd[0])).toEqual([
       { host: 'c', port: 4150 },
       { host: 'd', port: 1 },
     ]);
-    expect((await load(['--queue', 'peers://a:1,[::1]:2'])).queue).toEqual({
-      kind: 'peers',
-      peers: [
-        { host: 'a', port: 1 },
-        { host: '::1', port: 2 },
-      ],
-    });
+    const both = await load(['--queue', 'peers://a:1,[::1]:2', '--queue', 'kafka://h']);
+    expect(both.queues).toMatchObject([
+      {
+        kind: 'peers',
+        peers: [
+          { host: 'a', port: 1 },
+          { host: '::1', port: 2 },
+        ],
+      },
+      { kind: 'kafka' },
+    ]);
   });
 });
 
@@ -170,7 +179,7 @@ describe('refusals of values', () => {
   const LISTEN = 'must be HOST:PORT, [IPV6]:PORT or unix:PATH, PORT from 0 (any free) to 65535';
   const SIZE = 'must be a size such as 64mb, 512MiB or 1gb, from 1kb to 512mb';
   const DURATION = 'must be a duration such as 500ms, 10s or 24h, from 0s to 1h';
-  const NOW = 'this version has nsq: and peers:';
+  const NOW = 'this version has nsq:, kafka:, nats:, redis-streams: and peers:';
   const STORES =
     'this version has memory:, file:, redis:, rediss:, unix:, redis+sentinel: and redis+cluster:';
   const rows: readonly (readonly [flag: string, value: string, message: string])[] = [
@@ -193,9 +202,6 @@ describe('refusals of values', () => {
     ['foreign-writes', 'adpot', 'must be one of report, adopt; did you mean "adopt"?'],
     ['outbox-max', '1kb', 'must be a size such as 64mb, 512MiB or 1gb, from 1mb to 16gb'],
     ['horizon', '10s', 'must be a duration such as 500ms, 10s or 24h, from 1m to 365d'],
-    ['queue', 'nats://h', `is not available yet; ${NOW}`],
-    ['queue', 'kafka://h:9092', `is not available yet; ${NOW}`],
-    ['queue', 'redis-streams://h', `is not available yet; ${NOW}`],
     ['queue', 'nsk://h', `has no known scheme; ${NOW}; did you mean "nsq:"?`],
     ['queue', 'nsq:h', 'must be nsq://HOST:PORT[,HOST:PORT…] and nothing but ?NAME=VALUE after it'],
     ['queue', 'nsq://', 'must be nsq://HOST:PORT[,HOST:PORT…] and nothing but ?NAME=VALUE after it'],
@@ -205,7 +211,7 @@ describe('refusals of values', () => {
     [
       'queue',
       'nsq://h?lookup=x',
-      'holds the unknown parameter "lookup"; allowed are lookupd, topic, http; did you mean "lookupd"?',
+      'holds the unknown parameter "lookup"; allowed are lookupd, topic, http, compression, tls, tls_ca, tls_cert, tls_key, tls_verify; did you mean "lookupd"?',
     ],
     ['queue', 'nsq://h?topic=', 'must give the parameter "topic" a value'],
     ['queue', 'nsq://h?topic=a/b', 'holds the topic "a/b"; NSQ allows 1 to 64 of A-Z a-z 0-9 . _ -'],
@@ -213,8 +219,12 @@ describe('refusals of values', () => {
     ['queue', 'nsq://h?lookupd=https://l', 'holds "https://l"; only http:// is available'],
     ['queue', `nsq://${'h,'.repeat(64)}h`, 'holds more than 64 addresses'],
     ['queue', 'peers://a', 'must be HOST:PORT or [IPV6]:PORT, PORT from 1 to 65535'],
-    ['queue', 'peers://a:1?x=1', 'holds the unknown parameter "x"; none is allowed here'],
-    ['subscribe', 'peers://a:1', 'must be an nsq:// URL: peer links carry both ways and stand in --queue'],
+    [
+      'queue',
+      'peers://a:1?x=1',
+      'holds the unknown parameter "x"; allowed are tls, tls_ca, tls_cert, tls_key, tls_verify',
+    ],
+    ['subscribe', 'peers://a:1', 'cannot be consumed only: peer links carry both ways and stand in --queue'],
     ['advertise', 'h:0', 'must be HOST:PORT or [IPV6]:PORT, PORT from 1 to 65535'],
     ['admin', 'on', 'must be HOST:PORT or [IPV6]:PORT, PORT from 0 to 65535'],
     ['max-value', '12', SIZE],
@@ -255,6 +265,20 @@ describe('refusals of the whole', () => {
 
   it('wants --queue with --subscribe', async () => {
     expect(await refusal(['--subscribe', 'nsq://h'])).toMatch(/^--subscribe needs --queue/);
+  });
+
+  it('takes several queues, but no double', async () => {
+    const queues = (...urls: string[]): string[] => urls.flatMap((url) => ['--queue', url]);
+    expect(
+      (await load(queues('nsq://a', 'nats://a', 'redis-streams://a', 'peers://a:1'))).queues,
+    ).toHaveLength(4);
+    expect(await refusal(queues('nsq://a', 'nsq://b', 'nsq://c', 'nsq://d', 'nsq://e'))).toBe(
+      '--queue is given 5 times, at most 4',
+    );
+    expect(await refusal(queues('peers://a:1', 'peers://b:1'))).toContain('names peers:// twice');
+    expect(await refusal([...queues('nsq://a'), '--subscribe', 'nsq://a:4150'])).toContain(
+      'the same queue twice',
+    );
   });
 
   it('checks the files that flags name', async () => {

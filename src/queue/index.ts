@@ -1,4 +1,4 @@
-// The folder's door: the interface only. Adapters have doors of their own (`queue/nsq`, …), opened by site/ alone.
+// The folder's door: the interface and what is the same for all. Adapters have doors of their own (`queue/nsq`, …), opened by site/ alone.
 export type {
   BrokerState,
   BrokerStats,
@@ -8,3 +8,4 @@ export type {
   QueueStats,
 } from './queue.ts';
 export { type QueueTls, readTls, type TlsFiles } from './tls.ts';
+export { severalQueues } from './several.ts';

@@ -14,7 +14,7 @@ export interface SiteParts {
   readonly version: string;
   readonly opened: OpenedStore;
   readonly server: RespServer;
-  /** The queue that is published to first; none: one site alone. */
+  /** Those that are published to first; none: one site alone. */
   readonly queues: readonly OpenedQueue[];
   readonly replication: Replication | undefined;
   /** The way of requests to other sites; none: one site alone. */

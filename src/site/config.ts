@@ -1,5 +1,12 @@
 // Config: everything that a site is opened with, and the rules between options.
-import { HORIZON_MS, isLoopback, OUTBOX_BYTES_MAX, STOP_TIMEOUT_MS, VALUE_BYTES_MAX } from '../base/index.ts';
+import {
+  HORIZON_MS,
+  isLoopback,
+  OUTBOX_BYTES_MAX,
+  QUEUES_MAX,
+  STOP_TIMEOUT_MS,
+  VALUE_BYTES_MAX,
+} from '../base/index.ts';
 import { formatAddress, type HostPort, type ListenAddress } from './addresses.ts';
 import type { LogLevel, Settings } from './options.ts';
 import { badValue } from './quantities.ts';
@@ -27,7 +34,9 @@ export interface Config {
   readonly horizonMs: number;
   /** Marks of an embedded store's outbox. Units: bytes. */
   readonly outboxBytesMax: number;
-  readonly queue: QueueUrl | undefined;
+  /** Published to and consumed, each of them; empty: one site alone. */
+  readonly queues: readonly QueueUrl[];
+  /** Only consumed. */
   readonly subscribe: readonly QueueUrl[];
   readonly advertise: HostPort | undefined;
   readonly secret: Buffer | undefined;
@@ -57,7 +66,7 @@ export function makeConfig(given: Partial<Config> & { readonly site: string }): 
     foreignWrites: 'report',
     horizonMs: HORIZON_MS,
     outboxBytesMax: OUTBOX_BYTES_MAX,
-    queue: undefined,
+    queues: [],
     subscribe: [],
     advertise: undefined,
     secret: undefined,
@@ -83,7 +92,7 @@ export function buildConfig(settings: Settings & { readonly site: string }, file
     foreignWrites: settings['foreign-writes'] ?? base.foreignWrites,
     horizonMs: settings.horizon ?? base.horizonMs,
     outboxBytesMax: settings['outbox-max'] ?? base.outboxBytesMax,
-    queue: settings.queue,
+    queues: settings.queue ?? base.queues,
     subscribe: settings.subscribe ?? base.subscribe,
     advertise: settings.advertise,
     secret: files.secret,
@@ -116,11 +125,9 @@ function checkStore(config: Config, settings: Settings): void {
 
 /** The rules between options. */
 function checkWhole(config: Config): void {
-  if (config.subscribe.length > 0 && config.queue === undefined) {
-    throw badValue('--subscribe needs --queue: without it nothing would carry the writes of this site');
-  }
+  checkQueues(config);
   if (config.password !== undefined) {
-    if (config.queue?.kind !== 'peers' || config.secret !== undefined) return;
+    if (!config.queues.some(({ kind }) => kind === 'peers') || config.secret !== undefined) return;
     throw badValue(
       '--queue peers:// with --password-file needs --secret-file too: without it any program on this machine could link and read all keys',
     );
@@ -131,6 +138,17 @@ function checkWhole(config: Config): void {
     `--listen "${formatAddress(open)}" can be reached from other machines and there is no password (protected mode); ` +
       'give --password-file FILE, or listen on 127.0.0.1, [::1] or unix:PATH',
   );
+}
+
+function checkQueues({ queues, subscribe }: Config): void {
+  if (subscribe.length > 0 && queues.length === 0)
+    throw badValue('--subscribe needs --queue: without it nothing would carry the writes of this site');
+  if (queues.length > QUEUES_MAX)
+    throw badValue(`--queue is given ${queues.length} times, at most ${QUEUES_MAX}`);
+  if (queues.filter(({ kind }) => kind === 'peers').length > 1)
+    throw badValue('--queue names peers:// twice; write peers://HOST:PORT,HOST:PORT');
+  const all = [...queues, ...subscribe].map((url) => JSON.stringify(url));
+  if (new Set(all).size < all.length) throw badValue('--queue and --subscribe name the same queue twice');
 }
 
 /** Checks the bytes of a password or secret file and cuts one line end. Errors: MqkvError `BAD_VALUE`. */

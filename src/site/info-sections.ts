@@ -13,12 +13,13 @@ export function infoSections(
     readonly numbers: SiteNumbers;
   },
 ): InfoSection[] {
-  const [first] = parts.queues;
   const { sender, receiver, membership } = parts.replication ?? {};
-  const linked = first?.peers?.brokers().filter(({ connected }) => connected).length ?? 0;
+  const names = parts.queues.map(({ queue }) => queue.name);
+  const peers = parts.queues.find((opened) => opened.peers !== undefined)?.peers;
+  const linked = peers?.brokers().filter(({ connected }) => connected).length ?? 0;
   const fields: [string, string | number][] = [
     ['site', site],
-    ['queue', first?.queue.name ?? 'none'],
+    ['queue', names.length === 0 ? 'none' : names.join(',')],
     ['peers_linked', linked],
     ['sites_known', membership?.members().length ?? 0],
     ['outbox_empty', sender?.empty === false ? 0 : 1],

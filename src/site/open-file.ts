@@ -8,9 +8,9 @@ import type { FileUrl } from './urls.ts';
 /** Opens the store of a folder. Errors: MqkvError. */
 export async function openFile({ path, fsync }: FileUrl, around: StoreSurroundings): Promise<OpenedStore> {
   const { clock, random, logger } = around;
-  const { site, horizonMs, outboxBytesMax, queue } = around.config;
+  const { site, horizonMs, outboxBytesMax, queues } = around.config;
   const disk = await openDisk(path);
-  const limits = { horizonMs, outboxBytesMax, isAlone: queue === undefined };
+  const limits = { horizonMs, outboxBytesMax, isAlone: queues.length === 0 };
   const store = await openFileStore({ disk, clock, random, logger, site, fsync, ...limits });
   const handler = createGateway({
     ...gatewayOptions(around),

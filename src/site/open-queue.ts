@@ -1,5 +1,5 @@
 // From a parsed queue URL to its adapter; drivers are loaded only when they are configured.
-import type { Clock, Logger, Random } from '../base/index.ts';
+import { type Clock, type Logger, MqkvError, type Random } from '../base/index.ts';
 import type { Queue } from '../queue/index.ts';
 import type { PeersQueue, TcpPeerPort } from '../queue/peers/index.ts';
 import type { Config } from './config.ts';
@@ -34,6 +34,7 @@ export async function openPort(around: QueueSurroundings): Promise<TcpPeerPort> 
 export async function openQueue(url: QueueUrl, around: QueueSurroundings): Promise<OpenedQueue> {
   if (url.kind === 'peers') return openPeers(url, around);
   const { config, clock, random, logger } = around;
+  if (url.kind !== 'nsq') throw new MqkvError('START', `--queue ${url.kind}:// is not available yet`);
   const { openNsqQueue } = await import('../queue/nsq/index.ts');
   return {
     queue: await openNsqQueue({ url, channel: config.site, clock, random, logger }),

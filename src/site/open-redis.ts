@@ -1,9 +1,8 @@
 // A site whose store is its own Redis: store, near cache and the command face over them.
-import { readFile } from 'node:fs/promises';
-import { MqkvError, messageOf } from '../base/index.ts';
 import type { SiteNumbers } from '../admin/index.ts';
 import { type NearCache, openNearCache } from '../cache/index.ts';
 import { createRedisGateway } from '../commands/index.ts';
+import { readTls } from '../queue/index.ts';
 import { openRedisStore, openTrackedReads, type RedisStore, type TlsSettings } from '../store/redis/index.ts';
 import { gatewayOptions, type OpenedStore, type StoreSurroundings } from './open-store.ts';
 import type { RedisUrl } from './urls.ts';
@@ -19,7 +18,7 @@ export async function openRedis(url: RedisUrl, around: StoreSurroundings): Promi
     random,
     logger,
     site: config.site,
-    marks: config.queue !== undefined,
+    marks: config.queues.length > 0,
     foreignWrites: config.foreignWrites,
     horizonMs: config.horizonMs,
     maxValueBytes: config.valueBytesMax,
@@ -102,15 +101,5 @@ function factsOf({ topology }: RedisStore): Readonly<Record<string, unknown>> {
 /** Reads the files that the URL names. */
 async function tlsOf({ tls, tlsOptions }: RedisUrl): Promise<TlsSettings | undefined> {
   if (!tls || tlsOptions === undefined) return undefined;
-  const { caFile, certFile, keyFile, verify } = tlsOptions;
-  const [ca, cert, key] = await Promise.all([fileOf(caFile), fileOf(certFile), fileOf(keyFile)]);
-  return { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }), rejectUnauthorized: verify };
-}
-
-async function fileOf(path: string | undefined): Promise<Buffer | undefined> {
-  if (path === undefined) return undefined;
-  return readFile(path).catch((error: unknown) => {
-    const reason = messageOf(error).split(',')[0] ?? '';
-    throw new MqkvError('START', `--store names "${path}", which cannot be read: ${reason}`);
-  });
+  return readTls(tlsOptions, '--store');
 }

@@ -59,7 +59,7 @@ export function gatewayOptions({
 function openEmbedded(around: StoreSurroundings): OpenedStore {
   const { clock, random, logger } = around;
   const { horizonMs, outboxBytesMax } = around.config;
-  const isAlone = around.config.queue === undefined;
+  const isAlone = around.config.queues.length === 0;
   const store = openEmbeddedStore({ clock, random, logger, horizonMs, outboxBytesMax, isAlone });
   const handler = createGateway({ ...gatewayOptions(around), keyspace: store.keyspace, store });
   return {

@@ -97,17 +97,19 @@ export const OPTIONS = {
     parse: sizeParser('1mb', '16gb'),
   },
   queue: {
+    repeatable: true,
     value: 'URL',
     defaultDoc: 'none: one site alone',
     range:
-      'nsq://HOST:PORT[,…]?lookupd=http://HOST:PORT[,…]&topic=NAME&http=HOST:PORT or peers://HOST:PORT[,…]',
-    doc: 'What carries writes to the other sites and brings theirs.',
+      'nsq://HOST:PORT[,…]?lookupd=http://HOST:PORT[,…]&topic=NAME, kafka://HOST:PORT[,…]?topic=NAME, nats://HOST:PORT[,…]?stream=NAME, ' +
+      'redis-streams://HOST:PORT[/DB]?stream=NAME or peers://HOST:PORT[,…]; logins, TLS and all parameters: docs/queues.md',
+    doc: 'What carries writes to the other sites and brings theirs. Given several times (at most 4): each write goes to every one, for changing the queue without stopping.',
     parse: parseQueueUrl,
   },
   subscribe: {
     repeatable: true,
     value: 'URL',
-    range: 'as --queue, nsq:// only',
+    range: 'as --queue, but not peers://',
     doc: 'A further queue that is consumed but not written to. Needs --queue.',
     parse: parseSubscribeUrl,
   },

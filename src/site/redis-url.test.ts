@@ -107,6 +107,7 @@ describe('parseStoreUrl of a Redis', () => {
   it('hides passwords in messages', () => {
     expect(withoutPassword('redis://u:p@ss/x@h:1/2')).toBe('redis://u:***@h:1/2');
     expect(withoutPassword('redis://:p@h')).toBe('redis://:***@h');
+    expect(withoutPassword('nats://token@h')).toBe('nats://***@h');
     expect(withoutPassword('unix:/x?password=p&db=1')).toBe('unix:/x?password=***&db=1');
     expect(withoutPassword('redis+sentinel://h/m?sentinel_password=p')).toBe(
       'redis+sentinel://h/m?sentinel_password=***',

@@ -6,10 +6,11 @@
 //   redis+cluster://[[USER]:PASSWORD@]HOST[:PORT],…[?PARAMETERS]
 //
 // User, password, path, NAME and the values of parameters are percent-decoded.
-import type { RedisTls, RedisUrl } from '../store/redis/url-type.ts';
+import type { RedisUrl } from '../store/redis/url-type.ts';
 import { type HostPort, parseBroker, unixPath } from './addresses.ts';
 import { badValue } from './quantities.ts';
-import { addressList, parameterMap } from './url-parts.ts';
+import { decode, decoded, loginOf, splitUrl, TLS_PARAMETERS, tlsOf, yesOf } from './url-login.ts';
+import { addressList } from './url-parts.ts';
 
 /** The schemes that `parseRedisUrl` takes. */
 export const REDIS_SCHEMES: readonly string[] = [
@@ -29,7 +30,6 @@ export const REDIS_INSTEAD: ReadonlyMap<string, string> = new Map([
 
 /** Redis' own bound is its `databases`; this one only catches nonsense. */
 const DB_MAX = 65_535;
-const TLS_PARAMETERS = ['tls_ca', 'tls_cert', 'tls_key', 'tls_verify'];
 const FORMS: Readonly<Record<string, string>> = {
   'redis:': 'redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]',
   'rediss:': 'rediss://[[USER]:PASSWORD@]HOST[:PORT][/DB]',
@@ -125,27 +125,10 @@ function common(
   return { kind: 'redis', addresses, user, password, tls, tlsOptions, readReplica: readOf(parameters) };
 }
 
-function tlsOf(parameters: ReadonlyMap<string, string>, tls: boolean): RedisTls | undefined {
-  const given = TLS_PARAMETERS.find((name) => parameters.has(name));
-  if (given === undefined) return undefined;
-  if (!tls) throw badValue(`gives "${given}" without tls=yes`);
-  const [certFile, keyFile] = [parameters.get('tls_cert'), parameters.get('tls_key')];
-  if ((certFile === undefined) !== (keyFile === undefined))
-    throw badValue('must give tls_cert and tls_key together');
-  const verify = !parameters.has('tls_verify') || yesOf(parameters, 'tls_verify');
-  return { caFile: parameters.get('tls_ca'), certFile, keyFile, verify };
-}
-
 function readOf(parameters: ReadonlyMap<string, string>): boolean {
   const read = parameters.get('read') ?? 'master';
   if (read === 'master' || read === 'replica') return read === 'replica';
   throw badValue(`holds read="${read}"; allowed are master, replica`);
-}
-
-function yesOf(parameters: ReadonlyMap<string, string>, name: string): boolean {
-  const word = parameters.get(name) ?? 'no';
-  if (word === 'yes' || word === 'no') return word === 'yes';
-  throw badValue(`holds ${name}="${word}"; allowed are yes, no`);
 }
 
 function dbOf(text: string | undefined): number {
@@ -155,41 +138,9 @@ function dbOf(text: string | undefined): number {
 }
 
 function partsOf(text: string, scheme: string): Parts {
-  const rest = text.slice(scheme.length);
-  const [, login, hosts = '', path = '', query = ''] =
-    /^\/\/(?:([^/?#]*)@)?([^/?#@]+)((?:\/[^/?#@]*)*)(?:\?([^#]*))?$/.exec(rest) ?? [];
-  if (hosts === '') throw wrongForm(scheme);
-  return {
-    scheme,
-    ...loginOf(login),
-    hosts,
-    path: path
-      .split('/')
-      .filter((part) => part !== '')
-      .map(decode),
-    query,
-  };
-}
-
-function loginOf(text: string | undefined): Pick<Parts, 'user' | 'password'> {
-  if (text === undefined || text === '') return { user: undefined, password: undefined };
-  const at = text.indexOf(':');
-  if (at < 0) throw badValue('gives a user without a password; write USER:PASSWORD@ or :PASSWORD@');
-  const [user, password] = [decode(text.slice(0, at)), decode(text.slice(at + 1))];
-  if (password === '') throw badValue('gives an empty password');
-  return { user: user === '' ? undefined : user, password };
-}
-
-function decoded(query: string, names: readonly string[]): ReadonlyMap<string, string> {
-  return new Map([...parameterMap(query, names)].map(([name, value]) => [name, decode(value)]));
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw badValue('holds a "%" that no two hexadecimal digits follow; write %25 for itself');
-  }
+  const { login, hosts, path, query } = splitUrl(text, scheme) ?? {};
+  if (hosts === undefined) throw wrongForm(scheme);
+  return { scheme, ...loginOf(login), hosts, path: path ?? [], query: query ?? '' };
 }
 
 function wrongForm(scheme: string): Error {

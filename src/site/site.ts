@@ -2,6 +2,7 @@
 import { assert, type Clock, latin1Of, type Logger, type Random } from '../base/index.ts';
 import type { Admin } from '../admin/index.ts';
 import { openReplication, type Replication } from '../replication/index.ts';
+import { severalQueues } from '../queue/index.ts';
 import { createServer, type RespServer } from '../server/index.ts';
 import { formatAddress } from './addresses.ts';
 import { adminHooks } from './admin-hooks.ts';
@@ -89,7 +90,7 @@ class OpeningSite implements Site {
     const { clock, random, logger } = this.#around;
     const address = (): string => this.#address();
     const around = { config, storeId: opened.store.id, clock, random, logger, address };
-    const urls = config.queue === undefined ? [] : [config.queue, ...config.subscribe];
+    const urls = [...config.queues, ...config.subscribe];
     for (const url of urls) this.#queues.push(await openQueue(url, around));
     if (urls.length > 0) this.#port = await openPort(around);
     await this.#replicate(opened);
@@ -142,14 +143,15 @@ class OpeningSite implements Site {
   }
 
   async #replicate({ store, deliver }: OpenedStore): Promise<void> {
-    const [first, ...others] = this.#queues;
-    if (first === undefined) return;
+    const count = this.#config.queues.length;
+    if (count === 0) return;
+    const queues = this.#queues.map(({ queue }) => queue);
     const { clock, random, logger } = this.#around;
     this.#replication = await openReplication({
       site: this.#config.site,
       store,
-      queue: first.queue,
-      subscribed: others.map(({ queue }) => queue),
+      queue: severalQueues(queues.slice(0, count), logger),
+      subscribed: queues.slice(count),
       clock,
       random,
       logger,
@@ -164,7 +166,8 @@ class OpeningSite implements Site {
   #doors(): PeerDoors {
     const { password, secret } = this.#config;
     const isClosed = password !== undefined && secret === undefined;
-    return { peers: this.#queues[0]?.peers, port: this.#port, isClosed };
+    const peers = this.#queues.find((opened) => opened.peers !== undefined)?.peers;
+    return { peers, port: this.#port, isClosed };
   }
 
   async #openAdmin(
@@ -215,8 +218,8 @@ class OpeningSite implements Site {
 
   /** Also while the site is being opened: then it is not known yet. */
   get #isLoading(): boolean {
-    const { queue, serveWhileLoading } = this.#config;
-    return this.#replication?.bootstrap.isLoading ?? (queue !== undefined && !serveWhileLoading);
+    const { queues, serveWhileLoading } = this.#config;
+    return this.#replication?.bootstrap.isLoading ?? (queues.length > 0 && !serveWhileLoading);
   }
 
   #refusal(): string | undefined {

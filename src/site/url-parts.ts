@@ -18,17 +18,11 @@ export function addressList(text: string, parse: (text: string) => HostPort): re
 }
 
 /** `NAME=VALUE&…`; a name given twice: its values with a comma. By hand, not URLSearchParams: `+` and `%` mean themselves in topic names and addresses. */
-export function parameterMap(
-  query: string,
-  names: readonly string[],
-  later?: ReadonlyMap<string, string>,
-): ReadonlyMap<string, string> {
+export function parameterMap(query: string, names: readonly string[]): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const part of query === '' ? [] : query.split('&')) {
     const at = part.indexOf('=');
     const name = at < 0 ? part : part.slice(0, at);
-    const feature = later?.get(name);
-    if (feature !== undefined) throw badValue(`asks for ${feature} ("${name}"), which is not available yet`);
     if (!names.includes(name)) throw badValue(unknownParameter(name, names));
     if (at < 0 || at === part.length - 1) throw badValue(`must give the parameter "${name}" a value`);
     const before = found.get(name);
@@ -42,23 +36,21 @@ function unknownParameter(name: string, names: readonly string[]): string {
   return `holds the unknown parameter "${name}"; ${allowed}${suggestion(name, names)}`;
 }
 
-/** The schemes that exist, those that will, and what to say of near misses. */
+/** The schemes that exist, and what to say of near misses. */
 export interface Schemes {
   readonly now: readonly string[];
-  readonly later: readonly string[];
   /** A whole answer for schemes that people try. */
   readonly instead?: ReadonlyMap<string, string>;
 }
 
 /** The scheme with its colon. Errors: MqkvError `BAD_VALUE`. */
-export function schemeOf(text: string, { now, later, instead }: Schemes): string {
+export function schemeOf(text: string, { now, instead }: Schemes): string {
   const scheme = /^[A-Za-z+-]*:/.exec(text)?.[0].toLowerCase() ?? text;
   if (now.includes(scheme) && text.startsWith(scheme)) return scheme;
   const answer = instead?.get(scheme);
   if (answer !== undefined) throw badValue(answer);
   const allowed = `this version has ${listed(now)}`;
-  if (later.includes(scheme)) throw badValue(`is not available yet; ${allowed}`);
-  throw badValue(`has no known scheme; ${allowed}${suggestion(scheme, [...now, ...later])}`);
+  throw badValue(`has no known scheme; ${allowed}${suggestion(scheme, now)}`);
 }
 
 /** `a, b and c`. */
@@ -70,5 +62,6 @@ function listed(words: readonly string[]): string {
 export function withoutPassword(text: string): string {
   return text
     .replace(/^([a-z+-]+:(?:\/\/)?[^:@]*):.*@/i, '$1:***@')
+    .replace(/^((?:nsq|nats):\/\/)[^:@/?]*@/i, '$1***@')
     .replace(/([?&][a-z_]*password=)[^&]*/gi, '$1***');
 }
