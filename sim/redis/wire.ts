@@ -42,6 +42,8 @@ export class Wire implements UpstreamSocket {
   #grace = 0;
   #toServerMs = 0;
   #toClientMs = 0;
+  readonly #toServer: (() => void)[] = [];
+  readonly #toClient: (() => void)[] = [];
 
   constructor(node: RedisNode, on: { ground: WireGround; caller: Caller; random: Random }) {
     this.#node = node;
@@ -135,29 +137,31 @@ export class Wire implements UpstreamSocket {
     this.#session = undefined;
   }
 
-  /** To the server, behind what went before. */
+  /** To the server, behind what went before: each arrival takes the first that waits, whatever a stall did to their times. */
   #up(task: () => void): void {
     const { nowMs } = this.#ground;
     this.#toServerMs = Math.max(this.#toServerMs, nowMs + this.#node.latencyMs(this.#random));
-    this.#ground.after(this.#toServerMs - nowMs, () => this.#whenServed(task));
+    this.#toServer.push(task);
+    this.#ground.after(this.#toServerMs - nowMs, () => this.#whenServed());
   }
 
-  #whenServed(task: () => void): void {
+  #whenServed(): void {
     const waitMs = this.#node.stalledUntilMs - this.#ground.nowMs;
-    if (waitMs > 0) this.#ground.after(waitMs, () => this.#whenServed(task));
-    else task();
+    if (waitMs > 0) this.#ground.after(waitMs, () => this.#whenServed());
+    else this.#toServer.shift()?.();
   }
 
   /** To the client, as long as it lives. */
   #down(task: () => void): void {
     const { nowMs } = this.#ground;
     this.#toClientMs = Math.max(this.#toClientMs, nowMs + this.#node.latencyMs(this.#random));
-    this.#ground.after(this.#toClientMs - nowMs, () => this.#whenHeard(task));
+    this.#toClient.push(task);
+    this.#ground.after(this.#toClientMs - nowMs, () => this.#whenHeard());
   }
 
-  #whenHeard(task: () => void): void {
+  #whenHeard(): void {
     if (!this.#caller.isAlive) return;
-    if (this.#caller.stalledMs > 0) this.#ground.after(this.#caller.stalledMs, () => this.#whenHeard(task));
-    else task();
+    if (this.#caller.stalledMs > 0) this.#ground.after(this.#caller.stalledMs, () => this.#whenHeard());
+    else this.#toClient.shift()?.();
   }
 }
