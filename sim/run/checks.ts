@@ -152,15 +152,14 @@ export class Checks {
     for (let counter = 0; counter < 4; counter++) {
       const members = viewOf(join(site.facts(`m${counter}`) ?? []), atMs).fields;
       const all = this.#workload.counted.filter((one) => one.counter === counter);
-      const sum = sumOf(members.keys());
       const [shown = '0'] = viewOf(join(site.facts(`c${counter}`) ?? []), atMs).fields.values();
       this.#world.totals.check('counter');
-      // Of what a store has lost, an increment may have come further than its member of the set, which travels by itself.
-      const isWhole = all.every(({ entry }) => entry.mustSurvive);
-      const most = isWhole ? sum : sumOf(all.map(({ member }) => member));
-      if ((Number(shown) < sum || Number(shown) > most) && !this.#world.mayMiscount)
+      // An increment and its member of the set are two keys: of what a store has lost, one may have come further than the other.
+      const least = sumOf(all.filter(({ added }) => added.mustSurvive).map(({ member }) => member));
+      const most = sumOf(all.map(({ member }) => member));
+      if ((Number(shown) < least || Number(shown) > most) && !this.#world.mayMiscount)
         throw new Violation(
-          `G5: c${counter} shows ${String(shown)} at ${site.name}, its increments are ${sum} of ${most}`,
+          `G5: c${counter} shows ${String(shown)} at ${site.name}, its increments are ${least} of ${most}`,
         );
       const lost = this.#workload.counted.find(
         (one) => one.counter === counter && one.entry.mustSurvive && !members.has(one.member),

@@ -22,6 +22,9 @@ export interface SingleKey {
 export interface Counted {
   readonly counter: number;
   readonly member: string;
+  /** What was added to the counter. */
+  readonly added: Entry;
+  /** The member of the set. */
   readonly entry: Entry;
 }
 
@@ -122,8 +125,8 @@ export class Workload {
     });
     this.#world.totals.operation('count');
     if (replies.includes('-ERR')) throw new Violation(`a counter was refused: ${replies}`);
-    const entry = entries[1];
-    if (entry !== undefined) this.counted.push({ counter, member, entry });
+    const [added, entry] = entries;
+    if (added !== undefined && entry !== undefined) this.counted.push({ counter, member, added, entry });
   }
 
   #single(process: SiteProcess): void {
@@ -149,7 +152,10 @@ export class Workload {
     const { key } = single;
     const { replies, entries } = this.#run(process, { commands: [['DEL', key]], keys: [key] });
     this.#world.totals.operation('single key deleted');
-    if (replies === ':1\r\n') single.deleted = entries[0];
+    // A write whose answer was lost has been executed.
+    const isExecuted =
+      replies === ':1\r\n' || (replies.startsWith('-UNCERTAIN') && entries[0]?.facts.length !== 0);
+    if (isExecuted) single.deleted = entries[0];
     this.#expect(process, key, undefined);
   }
 
