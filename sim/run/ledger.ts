@@ -30,9 +30,12 @@ export class Ledger {
   lost = 0;
   /** Units: ms. What shows nothing may be forgotten after so long. */
   readonly #keptMs: number;
+  readonly #latestMs: () => number;
 
-  constructor(keptMs: number) {
+  /** `latestMs`: the latest that any clock has shown (Units: Unix ms): what had expired by then may have been freed, though clocks went back. */
+  constructor(keptMs: number, latestMs: () => number) {
     this.#keptMs = keptMs;
+    this.#latestMs = latestMs;
   }
 
   get keys(): Iterable<Latin1> {
@@ -81,19 +84,26 @@ export class Ledger {
     return this.#holds(keeper, entry) || this.#mayHaveForgotten(keeper, entry);
   }
 
-  #holds(keeper: Keeper, { key, facts }: Entry): boolean {
-    const held = keeper.facts(key);
+  #holds(keeper: Keeper, entry: Entry): boolean {
+    const held = keeper.facts(entry.key);
     if (held === undefined) return false;
     const now = keeper.nowMs();
-    return textOf(join(freed([...held, ...facts], now))) === textOf(join(freed(held, now)));
+    const latest = this.#latestMs();
+    return addsNothing(held, entry.facts, now) || (latest > now && addsNothing(held, entry.facts, latest));
   }
 
-  #mayHaveForgotten(keeper: Keeper, { key, facts }: Entry): boolean {
-    const held = keeper.facts(key);
+  /** Nothing that shows depends on an entry that is old: what hides it may be forgotten with it. */
+  #mayHaveForgotten(keeper: Keeper, entry: Entry): boolean {
+    const held = keeper.facts(entry.key);
     if (held === undefined) return false;
     const now = keeper.nowMs();
-    const isOld = newestOf(join(facts)) < BigInt(Math.max(0, now - this.#keptMs)) << 48n;
-    return isOld && viewText(held, now) === viewText([...held, ...facts], now);
+    const isOld = ({ facts }: Entry): boolean =>
+      newestOf(join(facts)) < BigInt(Math.max(0, now - this.#keptMs)) << 48n;
+    if (!isOld(entry)) return false;
+    const others = this.of(entry.key).filter((one) => one !== entry && one.mustSurvive && isOld(one));
+    const known = [...held, ...others.flatMap(({ facts }) => facts)];
+    const shown = viewText([...known, ...entry.facts], now);
+    return shown === viewText(known, now) || shown === viewText(held, now);
   }
 
   /** A store that may have forgotten an entry tells nothing alone: it may never have had it, nor what it ended, while another has. */
@@ -101,6 +111,10 @@ export class Ledger {
     const asked = others.filter((other) => other.facts(entry.key) !== undefined);
     return asked.every((other) => this.#mayHaveForgotten(other, entry)) ? asked[0] : undefined;
   }
+}
+
+function addsNothing(held: readonly Fact[], facts: readonly Fact[], atMs: number): boolean {
+  return textOf(join(freed([...held, ...facts], atMs))) === textOf(join(freed(held, atMs)));
 }
 
 /** The facts of `after` that are not in `before`: what a unit did, headers whole, as a delta carries them. */

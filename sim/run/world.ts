@@ -61,7 +61,7 @@ export class World {
     this.totals = options.totals;
     this.#random = options.random;
     this.logger = options.logger ?? silentLogger;
-    this.ledger = new Ledger(Math.min(STABLE_MS, options.plan.horizonMs));
+    this.ledger = new Ledger(Math.min(STABLE_MS, options.plan.horizonMs), () => this.latestMs);
     this.network = new Network(this.fork(), this.plan.latencyMsMax);
     this.peers = new PeerNet(this.scheduler, this.network);
     for (let i = 0; i < this.plan.brokers; i++) this.#addBroker(`broker${i}`);
