@@ -13,6 +13,8 @@ import type { RepairContext } from '../repair-hooks.ts';
 const STAY_MS = 60_000;
 /** Units: ms between two looks at who is heard. */
 const LOOK_MS = 1_000;
+/** The note of a store that holds everything. Shape: '1'. */
+export const COMPLETE_NOTE = 'complete';
 const HEARD = 'heard';
 const KEPT = 'kept:';
 const SENT = 'sent:';
@@ -64,10 +66,11 @@ export class Apart {
     return this.#isUndecided;
   }
 
-  /** Another site wants this one to stay. */
-  stay(asker: string): boolean {
+  /** Another site wants this one to stay. A store that was emptied behind its site does not know it yet: its notes tell. */
+  async stay(asker: string): Promise<boolean> {
     const { store } = this.#context;
-    if (!this.#isComplete()) return false;
+    const isHeld = (await store.notes.read()).get(COMPLETE_NOTE) === '1';
+    if (!isHeld || !this.#isComplete()) return false;
     // Both want to discard: the one with the smaller id may.
     if (this.#isAsking && store.id < asker) return false;
     this.#stayUntilMs = this.#clock.now() + STAY_MS;

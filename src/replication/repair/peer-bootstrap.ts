@@ -18,6 +18,7 @@ import {
 } from '../../base/index.ts';
 import type { Member } from '../membership.ts';
 import type { Bootstrap, RepairContext } from '../repair-hooks.ts';
+import { COMPLETE_NOTE } from './apart.ts';
 import type { AskOptions } from './asking.ts';
 import type { PeerWork } from './peer-work.ts';
 import { decodeProgress, isWithin, type Progress, pullFrom } from './pulling.ts';
@@ -38,7 +39,6 @@ const RETRY_MS = 500;
 const LEASE_MS = 5_000;
 const LEASE_BEAT_MS = 1_000;
 const NOTE = 'bootstrap';
-const COMPLETE = 'complete';
 
 type Standing = 'copied' | 'none' | 'failed';
 type Candidate = Pick<Member, 'storeId' | 'loading'>;
@@ -112,7 +112,7 @@ export class PeerBootstrap implements Bootstrap {
   async #run(signal: AbortSignal): Promise<void> {
     const notes = await this.#notes(signal);
     this.#work.apart.start(notes);
-    if (notes.get(COMPLETE) === '1' || (await this.#isAdopted(notes))) await this.#completed({});
+    if (notes.get(COMPLETE_NOTE) === '1' || (await this.#isAdopted(notes))) await this.#completed({});
     else {
       if (!notes.has(NOTE)) await this.#begin();
       await this.#fill(signal);
@@ -225,7 +225,7 @@ export class PeerBootstrap implements Bootstrap {
   /** How far a copy is; or that another gateway is at it (B4), or has done it. */
   async #progress(signal: AbortSignal): Promise<Progress | undefined | 'another' | 'complete'> {
     const notes = await this.#notes(signal);
-    if (notes.get(COMPLETE) === '1') return 'complete';
+    if (notes.get(COMPLETE_NOTE) === '1') return 'complete';
     const progress = decodeProgress(notes.get(NOTE));
     if (progress === undefined) return undefined;
     const isShared = this.#context.store.bus !== undefined;
@@ -292,7 +292,7 @@ export class PeerBootstrap implements Bootstrap {
     this.#serve('complete');
     this.#context.beat();
     try {
-      await store.notes.write({ [COMPLETE]: '1', [NOTE]: '' });
+      await store.notes.write({ [COMPLETE_NOTE]: '1', [NOTE]: '' });
     } catch (error) {
       logger.warn({ error: messageOf(error) }, 'that the copy is complete could not be noted');
     }
