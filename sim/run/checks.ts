@@ -3,7 +3,7 @@ import { STABLE_MS } from '../../src/base/index.ts';
 import { SETTLED } from '../../src/store/index.ts';
 import { type Fact, join, textOf, viewOf } from '../../test/model/definition.ts';
 import { commonText, textOfView, viewText } from './held.ts';
-import { nameOf } from './ledger.ts';
+import { type Entry, nameOf } from './ledger.ts';
 import type { SiteProcess } from './site-process.ts';
 import { Violation } from './violation.ts';
 import type { Workload } from './workload.ts';
@@ -93,6 +93,7 @@ export class Checks {
     const expected = viewText([...held, ...facts], atMs);
     if (shown === expected) return this.#wholeState(key, held, facts);
     if (this.#isFreedEarly(held, facts, atMs) || this.#isResurrected(held, facts, atMs)) return;
+    if (this.#isForgottenWith(key, [...held, ...facts], { shown, atMs })) return;
     const missing = must.filter((entry) => viewText([...held, ...entry.facts], atMs) !== shown);
     const whose = missing.map(({ keeper, madeAtMs }) => `${keeper.name} at ${madeAtMs}`).join(', ');
     throw new Violation(`G5: ${key} at ${atMs}\nshows    ${shown}\nexpected ${expected}\nof ${whose}`);
@@ -123,6 +124,20 @@ export class Checks {
     );
     if (viewText(held, atMs) !== viewText([...held, ...left], atMs)) return false;
     this.#world.totals.check('freed before it was prolonged');
+    return true;
+  }
+
+  /** A deletion that its store lost was on its way already: it ended what it names, and both were forgotten. */
+  #isForgottenWith(
+    key: string,
+    known: readonly Fact[],
+    { shown, atMs }: { readonly shown: string; readonly atMs: number },
+  ): boolean {
+    const keptMs = Math.min(STABLE_MS, this.#world.plan.horizonMs);
+    const isOld = ({ madeAtMs }: Entry): boolean => this.#world.scheduler.nowMs - madeAtMs > keptMs;
+    const lost = this.#world.ledger.of(key).filter((entry) => !entry.mustSurvive && isOld(entry));
+    if (viewText([...known, ...lost.flatMap(({ facts }) => facts)], atMs) !== shown) return false;
+    this.#world.totals.check('forgotten with a deletion that was lost later');
     return true;
   }
 
