@@ -27,11 +27,12 @@ export class Checks {
     const loading = sites.find(({ serves }) => !serves);
     if (loading !== undefined) return `${loading.name} does not serve`;
     const atMs = this.#nowMs(sites);
-    const keptMs = Math.min(STABLE_MS, this.#world.plan.horizonMs);
+    const { horizonMs } = this.#world.plan;
+    const age = { atMs, keptMs: Math.min(STABLE_MS, horizonMs), horizonMs };
     const keys = new Set(sites.flatMap(({ under }) => [...under.allKeys()]));
     for (const key of keys) {
       if (isEarly && this.#mayBeFreed(key)) continue;
-      const texts = sites.map((site) => commonText(site.facts(key) ?? [], atMs, keptMs));
+      const texts = sites.map((site) => commonText(site.facts(key) ?? [], age));
       const other = texts.findIndex((text) => text !== texts[0]);
       if (other < 0) continue;
       return `${key} differs at ${atMs}\n${sites[0]?.name}: ${texts[0]}\n${sites[other]?.name}: ${texts[other]}`;

@@ -36,21 +36,26 @@ export function textOfView({ type, fields, ttlAt }: View): string {
 
 /**
  * What two sites must agree on: the state after freeing at a common time; nothing for what may have been forgotten at one of
- * them. `keptMs`: how long what shows nothing is surely held.
+ * them: what shows nothing and is older than `keptMs`, and what values older than `horizonMs` have seen.
  */
-export function commonText(facts: readonly Fact[], atMs: number, keptMs = STABLE_MS): string {
+export function commonText(
+  facts: readonly Fact[],
+  { atMs, keptMs, horizonMs }: { readonly atMs: number; readonly keptMs: number; readonly horizonMs: number },
+): string {
   const held = join(freed(facts, atMs));
   const old = BigInt(Math.max(0, atMs - Math.min(keptMs, STABLE_MS))) << 48n;
   if (viewOf(held, atMs).type === 0 && (isFired(held, atMs) || newestOf(held) < old)) return '';
-  return textOf(withoutOld(held, old));
+  const unseen = BigInt(Math.max(0, atMs - horizonMs)) << 48n;
+  return textOf(withoutOld(held, { old, unseen }));
 }
 
-/** Tombstones without increments may be forgotten one by one. */
-function withoutOld(held: Held, old: bigint): Held {
+/** Tombstones without increments may be forgotten one by one, and what values without increments have seen. */
+function withoutOld(held: Held, { old, unseen }: { readonly old: bigint; readonly unseen: bigint }): Held {
   const registers: Held['registers'] = new Map();
   for (const [name, { part, runs }] of held.registers) {
     const isOld = part !== undefined && part.value === null && part.v < old && runs.size === 0;
-    if (!isOld) registers.set(name, { part, runs });
+    const hasSpent = part !== undefined && part.v < unseen && runs.size === 0;
+    if (!isOld) registers.set(name, { part: hasSpent ? { ...part, seen: new Map() } : part, runs });
   }
   return { ...held, registers };
 }

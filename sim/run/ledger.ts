@@ -101,9 +101,8 @@ export class Ledger {
       newestOf(join(facts)) < BigInt(Math.max(0, now - this.#keptMs)) << 48n;
     if (!isOld(entry)) return false;
     const others = this.of(entry.key).filter((one) => one !== entry && one.mustSurvive && isOld(one));
-    const known = [...held, ...others.flatMap(({ facts }) => facts)];
-    const shown = viewText([...known, ...entry.facts], now);
-    return shown === viewText(known, now) || shown === viewText(held, now);
+    const known = [...held, ...others.flatMap(({ facts }) => facts.filter(showsNothing))];
+    return viewText([...known, ...entry.facts], now) === viewText(known, now);
   }
 
   /** A store that may have forgotten an entry tells nothing alone: it may never have had it, nor what it ended, while another has. */
@@ -111,6 +110,11 @@ export class Ledger {
     const asked = others.filter((other) => other.facts(entry.key) !== undefined);
     return asked.every((other) => this.#mayHaveForgotten(other, entry)) ? asked[0] : undefined;
   }
+}
+
+/** What only hides. */
+function showsNothing(fact: Fact): boolean {
+  return fact.is !== 'run' && (fact.is !== 'part' || fact.value === null);
 }
 
 function addsNothing(held: readonly Fact[], facts: readonly Fact[], atMs: number): boolean {
