@@ -15,6 +15,8 @@ const SETTLE_MS_MAX = 60 * 60_000;
 const EVEN_MS_MAX = 180_000;
 /** Units: ms without a request between sites, once they are equal, and in how many such times one must come. */
 const REST_MS = 12_000;
+/** Units: ms between two looks at whether a site is at rest; not a divisor of what it does regularly. */
+const STILL_MS = 97;
 const REST_WINDOWS_MAX = 20;
 
 export interface SimulationOptions {
@@ -142,7 +144,7 @@ class Simulation {
     const difference = this.#checks.difference();
     if (difference !== undefined) throw new Violation(`G2: equal, and then no longer: ${difference}`);
     this.#checks.all();
-    this.#checks.bounds();
+    await this.#stillness();
     const compared = { isDone: false };
     this.#world.watch(
       this.#checks.fingerprints().then(() => {
@@ -151,6 +153,18 @@ class Simulation {
     );
     await this.#pass(1_000);
     if (!compared.isDone) throw new Violation('a comparison does not end');
+  }
+
+  /** G6, at rest: each site has moments at which nothing waits and nothing is under way (heartbeats and slow comparisons go on). */
+  async #stillness(): Promise<void> {
+    for (const site of this.#world.running()) {
+      let unrest = this.#checks.unrest(site);
+      for (let passed = 0; unrest !== undefined; unrest = this.#checks.unrest(site)) {
+        if (passed > REST_MS) throw new Violation(`G6: ${unrest}`);
+        await this.#pass(STILL_MS);
+        passed += STILL_MS;
+      }
+    }
   }
 
   #asked(): number {
