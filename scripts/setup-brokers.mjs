@@ -12,6 +12,7 @@ const cache = process.env.MQKV_BROKERS_DIR || join(homedir(), '.cache', 'mqkv-br
 /** Built from test/brokers/go.mod, which pins the versions. A later broker in Go is one more row. */
 const built = [
   { command: 'nsqd', from: 'github.com/nsqio/nsq/apps/nsqd', version: ['-version'] },
+  { command: 'nats-server', from: 'github.com/nats-io/nats-server/v2', version: ['--version'] },
   { command: 'nsqlookupd', from: 'github.com/nsqio/nsq/apps/nsqlookupd', version: ['-version'] },
 ];
 

@@ -34,10 +34,15 @@ export async function openPort(around: QueueSurroundings): Promise<TcpPeerPort> 
 export async function openQueue(url: QueueUrl, around: QueueSurroundings): Promise<OpenedQueue> {
   if (url.kind === 'peers') return openPeers(url, around);
   const { config, clock, random, logger } = around;
+  const common = { channel: config.site, clock, random, logger };
+  if (url.kind === 'nats') {
+    const { openNatsQueue } = await import('../queue/nats/index.ts');
+    return { queue: await openNatsQueue({ url, ...common }), peers: undefined };
+  }
   if (url.kind !== 'nsq') throw new MqkvError('START', `--queue ${url.kind}:// is not available yet`);
   const { openNsqQueue } = await import('../queue/nsq/index.ts');
   return {
-    queue: await openNsqQueue({ url, channel: config.site, clock, random, logger }),
+    queue: await openNsqQueue({ url, ...common }),
     peers: undefined,
   };
 }

@@ -1,6 +1,6 @@
 // A server process of the tests: started on ports of its own, killed, started again, stopped by its pid.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually, isListening } from './ports.ts';
@@ -30,6 +30,8 @@ export interface BrokerSpec {
   /** Order: the first is the one that `port` names; all must listen before it counts as started. */
   readonly ports: readonly number[];
   readonly args: (dir: string) => readonly string[];
+  /** Files in its data folder before it starts, by name. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 const OUTPUT_CHARS_MAX = 20_000;
@@ -42,6 +44,7 @@ export async function startBroker(spec: BrokerSpec): Promise<Broker> {
   const path = findBroker(spec.command);
   if (path === undefined) throw new Error(`${spec.command} not found; run: npm run setup:brokers`);
   const dir = mkdtempSync(join(tmpdir(), `mqkv-${spec.command}-`));
+  for (const [name, content] of Object.entries(spec.files ?? {})) writeFileSync(join(dir, name), content);
   let child: ChildProcess | undefined;
   let text = '';
   const start = async (): Promise<void> => {

@@ -7,6 +7,7 @@ import { delimiter, join } from 'node:path';
 export const brokersDir = process.env.MQKV_BROKERS_DIR || join(homedir(), '.cache', 'mqkv-brokers');
 
 export type BrokerCommand =
+  | 'nats-server'
   | 'nsqd'
   | 'nsqlookupd'
   | 'redis-server'

@@ -3,7 +3,7 @@
 // discovered one also when nsqlookupd no longer lists it; (3) a message that was never settled comes again.
 import { messageOf, sleep } from '../../base/index.ts';
 import { type Address, formatAddress } from './address.ts';
-import { backoffMs } from './backoff.ts';
+import { backoffMs } from '../backoff.ts';
 import { CLS, rdy, sub } from './commands.ts';
 import { type NsqConnection, openConnection } from './connection.ts';
 import type { RawMessage } from './frames.ts';

@@ -1,7 +1,7 @@
 // Slows consuming down after requeues: a pause, then one message at a time until as many were acknowledged.
 // Invariants: (1) paused: nothing is asked for; (2) level > 0 and not paused: one message at a time; (3) level 0: all.
 import type { Clock, Random, Timer } from '../../base/index.ts';
-import { backoffMs } from './backoff.ts';
+import { backoffMs } from '../backoff.ts';
 
 const PAUSE = { firstMs: 50, mostMs: 10_000 };
 /** Beyond this the pause no longer grows. */

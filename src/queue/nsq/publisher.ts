@@ -10,7 +10,7 @@ import {
   sleep,
 } from '../../base/index.ts';
 import { type Address, formatAddress } from './address.ts';
-import { backoffMs } from './backoff.ts';
+import { backoffMs } from '../backoff.ts';
 import { publish } from './commands.ts';
 import { type NsqConnection, NsqdError, openConnection } from './connection.ts';
 import { aborted, type Entry, Pending } from './pending.ts';

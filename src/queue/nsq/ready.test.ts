@@ -1,7 +1,7 @@
 // Sharing RDY: never above the budget or a cap, nothing left unused, everyone gets a turn.
 import { describe, expect, it } from 'vitest';
 import { below, seededRandom } from '../../base/index.ts';
-import { backoffMs } from './backoff.ts';
+import { backoffMs } from '../backoff.ts';
 import { shareReady } from './ready.ts';
 
 describe('shareReady', () => {

@@ -1,5 +1,5 @@
 // How long to wait before the next try: doubling, with jitter, up to a limit.
-import { below, type Random } from '../../base/index.ts';
+import { below, type Random } from '../base/index.ts';
 
 /** Waits between tries. Units: ms. */
 export interface Backoff {
