@@ -17,7 +17,7 @@ import { openRedisStore, type RedisStore } from '../../src/store/redis/redis-sto
 import { type Script, withTestClock } from '../../src/store/redis/scripts.ts';
 import { runUnit } from '../../src/store/redis/testing.ts';
 import type { Topology } from '../../src/store/redis/topology/index.ts';
-import type { Ground } from '../../src/store/redis/upstream/index.ts';
+import type { Ground } from '../../src/redis-link/index.ts';
 import type { RedisUrl } from '../../src/store/redis/url-type.ts';
 import { type CaseSiteOptions, type CaseStore, openEmbeddedCaseStore, type OpenCaseStore } from './site.ts';
 

@@ -1,7 +1,7 @@
 // A simulated Redis as a machine: up or down, slow or full, and set back to what it was a while ago.
 import { below, type Clock, type Random } from '../../src/base/index.ts';
 import { type Image, RedisServer } from './engine/server.ts';
-import type { Ground } from '../../src/store/redis/upstream/index.ts';
+import type { Ground } from '../../src/redis-link/index.ts';
 import { type Caller, Wire, type WireGround } from './wire.ts';
 
 /** Units: ms. How often an image is kept, and how many of them: what a restart or failover may lose. */

@@ -1,7 +1,7 @@
 // Connections to a simulated Redis: in order, with a way's latency, cut at will; requests under way may have run when a connection dies.
 import type { Random } from '../../src/base/index.ts';
 import { below } from '../../src/base/index.ts';
-import type { UpstreamSocket } from '../../src/store/redis/upstream/index.ts';
+import type { UpstreamSocket } from '../../src/redis-link/index.ts';
 import { Session } from './engine/session.ts';
 import type { RedisNode } from './node.ts';
 

@@ -3,7 +3,7 @@ import type { Clock, Latin1, Logger, Timer } from '../../base/index.ts';
 import { messageOf } from '../../base/index.ts';
 import { encodeCommand, type Reply } from '../../resp/index.ts';
 import type { Node } from '../../store/redis/topology/index.ts';
-import type { Link } from '../../store/redis/upstream/index.ts';
+import type { Link } from '../../redis-link/index.ts';
 import type { Port, Words } from './port.ts';
 
 /** Who listens. */

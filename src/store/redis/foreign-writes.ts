@@ -15,7 +15,7 @@ import {
 import type { Reply } from '../../resp/index.ts';
 import { slotKey, slotOf } from './slots.ts';
 import type { Topology } from './topology/index.ts';
-import type { Link } from './upstream/index.ts';
+import type { Link } from '../../redis-link/index.ts';
 
 /** Units: ms. Events of one script may come in several pieces. */
 const SETTLE_MS = 50;

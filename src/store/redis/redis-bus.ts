@@ -7,7 +7,7 @@ import type { GatewayBus } from '../store.ts';
 import type { Access } from './access.ts';
 import { slotOf } from './slots.ts';
 import type { Topology } from './topology/index.ts';
-import type { Link } from './upstream/index.ts';
+import type { Link } from '../../redis-link/index.ts';
 
 const CHANNEL = 'mqkv:bus';
 const SENDER_CHARS = 16;

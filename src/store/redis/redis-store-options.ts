@@ -2,7 +2,7 @@
 import type { Clock, Logger, Random } from '../../base/index.ts';
 import type { Script } from './scripts.ts';
 import type { Topology } from './topology/index.ts';
-import type { Ground, TlsSettings } from './upstream/index.ts';
+import type { Ground, TlsSettings } from '../../redis-link/index.ts';
 import type { RedisUrl } from './url-type.ts';
 
 /** What a Redis store is opened with. */

@@ -5,7 +5,7 @@ import { below, type Clock, type Random, seededRandom } from '../../base/index.t
 import { CommandBatch, encodeCommand, RequestParser } from '../../resp/index.ts';
 import { openRouter } from './router.ts';
 import type { Node, Topology } from './topology/index.ts';
-import type { Link, ReplySink } from './upstream/index.ts';
+import type { Link, ReplySink } from '../../redis-link/index.ts';
 
 const HEADERS = 'H'; // the hash of the slot: with every write
 

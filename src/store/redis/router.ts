@@ -7,7 +7,7 @@ import { Job, type JobOwner, type RouteRequest } from './routing/job.ts';
 import { SlotQueue, TICK_MS } from './routing/slot-queue.ts';
 import type { Script } from './scripts.ts';
 import type { Node, Topology } from './topology/index.ts';
-import type { ReplySink } from './upstream/index.ts';
+import type { ReplySink } from '../../redis-link/index.ts';
 
 export type { RouteRequest } from './routing/job.ts';
 

@@ -10,7 +10,7 @@ import { encodeCommand, type Reply } from '../../resp/index.ts';
 import { ClockOffset } from './clock-offset.ts';
 import { slotOf } from './slots.ts';
 import type { Node, Topology } from './topology/index.ts';
-import type { Link, ReplySink } from './upstream/index.ts';
+import type { Link, ReplySink } from '../../redis-link/index.ts';
 
 /** A string as Redis showed it. */
 export interface TrackedRead {

@@ -1,7 +1,8 @@
 // The parsed form of a `redis://`, `redis+sentinel://` or `redis+cluster://` URL: what the store needs to reach its Redis.
 
-/** Where one server listens: TCP, or a Unix socket. */
-export type RedisAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+import type { RedisAddress } from '../../redis-link/index.ts';
+
+export type { RedisAddress } from '../../redis-link/index.ts';
 
 /** How TLS connections to Redis (and its sentinels) are made. The files are PEM; their names until the store opens. */
 export interface RedisTls {

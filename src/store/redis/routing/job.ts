@@ -5,7 +5,7 @@
 // (3) A command is repeated only when it was not applied for sure, or when it is a read.
 import type { Latin1 } from '../../../base/index.ts';
 import { replyEnd } from '../reply-end.ts';
-import type { Link, ReplySink } from '../upstream/index.ts';
+import type { Link, ReplySink } from '../../../redis-link/index.ts';
 import { isReadonlyResult, type Refusal, refusalAt } from './refusal.ts';
 import { commandsOf, wordsOf } from './request-parts.ts';
 

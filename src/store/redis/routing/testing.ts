@@ -3,7 +3,7 @@ import { type Clock, MqkvError } from '../../../base/index.ts';
 import { encodeCommand } from '../../../resp/index.ts';
 import { openRouter, type Router, type RouteRequest } from '../router.ts';
 import type { Node, Topology } from '../topology/index.ts';
-import type { Link, ReplySink } from '../upstream/index.ts';
+import type { Link, ReplySink } from '../../../redis-link/index.ts';
 
 const LOST = new MqkvError('UNCERTAIN', 'lost');
 

@@ -4,7 +4,7 @@
 // (2) A slot told by MOVED keeps its node for 1 s, whatever the next node asked says: gossip takes its time.
 // (3) The picture is renewed when something says that it is old, every 100 ms while a slot has no ready master, else every 10 s.
 import { MqkvError, type Timer } from '../../../base/index.ts';
-import { nameOf, openLink } from '../upstream/index.ts';
+import { nameOf, openLink } from '../../../redis-link/index.ts';
 import type { RedisUrl } from '../url-type.ts';
 import { Informant, type Layout } from './informant.ts';
 import { linkOptionsOf } from './link-options.ts';

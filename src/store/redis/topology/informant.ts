@@ -1,7 +1,7 @@
 // Asks some node of a cluster for its picture of it; another one when that does not answer or serves nobody.
 import { MqkvError, messageOf } from '../../../base/index.ts';
 import { plainReply, type Reply } from '../../../resp/index.ts';
-import { type Link, nameOf } from '../upstream/index.ts';
+import { type Link, nameOf } from '../../../redis-link/index.ts';
 import {
   type HostPort,
   type KnownNode,

@@ -1,5 +1,5 @@
 // What all links to the servers of one store have in common.
-import type { LinkOptions } from '../upstream/index.ts';
+import type { LinkOptions } from '../../../redis-link/index.ts';
 import type { RedisUrl } from '../url-type.ts';
 import type { Around } from './topology.ts';
 

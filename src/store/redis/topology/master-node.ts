@@ -4,7 +4,7 @@
 // (2) Nothing is sent on a connection of a data link before INFO was read on that connection.
 // (3) What still waits when the origin changes is dropped: it may name the old one.
 import { MqkvError, type Timer } from '../../../base/index.ts';
-import { type Link, type LinkSetup, nameOf, openLink } from '../upstream/index.ts';
+import { type Link, type LinkSetup, nameOf, openLink } from '../../../redis-link/index.ts';
 import type { RedisAddress, RedisUrl } from '../url-type.ts';
 import { linkOptionsOf } from './link-options.ts';
 import { ReplicaLinks } from './replica-links.ts';

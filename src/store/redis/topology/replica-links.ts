@@ -1,6 +1,6 @@
 // Links to the replicas of one master, for `?read=replica`: the nearest that follows its master.
 import { MqkvError, type Timer } from '../../../base/index.ts';
-import { type Link, openLink } from '../upstream/index.ts';
+import { type Link, openLink } from '../../../redis-link/index.ts';
 import type { RedisUrl } from '../url-type.ts';
 import { linkOptionsOf } from './link-options.ts';
 import { parseReplication } from './replication-info.ts';

@@ -1,7 +1,7 @@
 // What a Redis must be before anything is written to it: new enough, loaded, of the kind that the URL says, without eviction.
 import { MqkvError } from '../../../base/index.ts';
 import { plainReply, type Reply } from '../../../resp/index.ts';
-import type { LinkSetup } from '../upstream/index.ts';
+import type { LinkSetup } from '../../../redis-link/index.ts';
 import type { RedisUrl } from '../url-type.ts';
 
 /** Scripts need `redis.call('TIME')` with effects, PEXPIREAT, GETDEL, RESP3 and ACLs as of 6.2. */

@@ -4,7 +4,7 @@
 // (2) An answer older (by config-epoch) than one acted on is not followed while the present master serves.
 // (3) The sentinels are asked at once on news and trouble, every 100 ms while there is no master, else every second.
 import type { Timer } from '../../../base/index.ts';
-import { nameOf } from '../upstream/index.ts';
+import { nameOf } from '../../../redis-link/index.ts';
 import type { RedisUrl } from '../url-type.ts';
 import { Sentinels, type Told } from './sentinels.ts';
 import { SingleMaster } from './single-master.ts';

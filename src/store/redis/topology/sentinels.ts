@@ -5,7 +5,7 @@
 // The answer with the highest config-epoch is the newest.
 import { MqkvError, SENTINELS_MAX, sleep } from '../../../base/index.ts';
 import { plainReply, type Reply } from '../../../resp/index.ts';
-import { type Link, nameOf, openLink } from '../upstream/index.ts';
+import { type Link, nameOf, openLink } from '../../../redis-link/index.ts';
 import type { RedisAddress, RedisUrl } from '../url-type.ts';
 import { linkOptionsOf } from './link-options.ts';
 import type { HostPort } from './slot-map.ts';

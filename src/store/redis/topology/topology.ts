@@ -1,6 +1,6 @@
 // Which Redis serves a slot: one server, the master that sentinels know, or a cluster.
 import type { Clock, Logger, Random } from '../../../base/index.ts';
-import type { Ground, Link, LinkSetup, TlsSettings } from '../upstream/index.ts';
+import type { Ground, Link, LinkSetup, TlsSettings } from '../../../redis-link/index.ts';
 import type { RedisUrl } from '../url-type.ts';
 
 /** One master. */

@@ -3,8 +3,8 @@
 // 1. Only in the state 'ready' are queued commands written; before, only the handshake and `onReady` write.
 // 2. When a connection ends, what was begun to be written fails as written; the rest waits for the next one, at most `waitMs`.
 // 3. Every request ends exactly once: all its replies, or `failed` with those that are missing.
-import { MqkvError, messageOf, type Timer, UPSTREAM_QUEUED_BYTES_MAX } from '../../../base/index.ts';
-import { encodeCommand, type Reply } from '../../../resp/index.ts';
+import { MqkvError, messageOf, type Timer, UPSTREAM_QUEUED_BYTES_MAX } from '../base/index.ts';
+import { encodeCommand, type Reply } from '../resp/index.ts';
 import { backoffMs } from './backoff.ts';
 import { callBy } from './call.ts';
 import { Connection, nameOf } from './connection.ts';

@@ -1,6 +1,6 @@
 // The first commands of every connection: AUTH, HELLO, CLIENT SETNAME, SELECT, in one write.
-import { MqkvError } from '../../../base/index.ts';
-import type { Reply } from '../../../resp/index.ts';
+import { MqkvError } from '../base/index.ts';
+import type { Reply } from '../resp/index.ts';
 import type { LinkOptions, LinkSetup } from './link.ts';
 
 /** Errors: MqkvError REDIS_AUTH, REDIS_PROTOCOL, REDIS_DB. */

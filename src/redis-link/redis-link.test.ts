@@ -8,11 +8,11 @@ import {
   startProxy,
   startRedis,
   startRedisKind,
-} from '../../../../test/brokers/index.ts';
-import { type MqkvError, seededRandom, silentLogger, systemClock } from '../../../base/index.ts';
-import { encodeCommand, plainReply, type Reply } from '../../../resp/index.ts';
-import { testCertificate } from '../../../server/test-certificate.ts';
-import type { RedisAddress } from '../url-type.ts';
+} from '../../test/brokers/index.ts';
+import { type MqkvError, seededRandom, silentLogger, systemClock } from '../base/index.ts';
+import { encodeCommand, plainReply, type Reply } from '../resp/index.ts';
+import { testCertificate } from '../server/test-certificate.ts';
+import type { RedisAddress } from './address.ts';
 import { type Link, type LinkOptions, openLink } from './index.ts';
 
 const { skip } = requireBroker('redis-server');

@@ -1,4 +1,5 @@
 // The folder's door: connections to Redis servers.
+export type { RedisAddress } from './address.ts';
 export { nameOf } from './connection.ts';
 export type {
   Ground,

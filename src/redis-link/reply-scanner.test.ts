@@ -1,7 +1,7 @@
 // The scanner finds the ends that the parser finds, wherever the bytes are cut.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { type Reply, ReplyParser } from '../../../resp/index.ts';
+import { type Reply, ReplyParser } from '../resp/index.ts';
 import { ReplyScanner } from './reply-scanner.ts';
 
 const text = fc.stringMatching(/^[ -~]{0,20}$/);

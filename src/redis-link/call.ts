@@ -1,6 +1,6 @@
 // One command whose reply is decoded.
-import { assert, type MqkvError } from '../../../base/index.ts';
-import { encodeCommand, type Reply, ReplyParser } from '../../../resp/index.ts';
+import { assert, type MqkvError } from '../base/index.ts';
+import { encodeCommand, type Reply, ReplyParser } from '../resp/index.ts';
 import type { ReplySink } from './link.ts';
 
 type Forward = (bytes: Buffer, count: number, sink: ReplySink) => void;

@@ -4,9 +4,9 @@
 // 2. `ended` is told once; then nothing is handed over any more, and `awaited` holds what will never be answered.
 import net from 'node:net';
 import tls from 'node:tls';
-import { MqkvError, messageOf, noteYoungGarbage, UPSTREAM_REPLY_BYTES_MAX } from '../../../base/index.ts';
-import { type Reply, ReplyParser } from '../../../resp/index.ts';
-import type { RedisAddress } from '../url-type.ts';
+import { MqkvError, messageOf, noteYoungGarbage, UPSTREAM_REPLY_BYTES_MAX } from '../base/index.ts';
+import { type Reply, ReplyParser } from '../resp/index.ts';
+import type { RedisAddress } from './address.ts';
 import { Awaited } from './awaited.ts';
 import type { LinkOptions, TlsSettings, UpstreamSocket } from './link.ts';
 import { joinSmall, piecesOf, type Request } from './outgoing.ts';

@@ -1,8 +1,8 @@
 // The connection to one Redis as its users see it: pipelined, reconnecting by itself, replies as raw bytes.
 import type { SecureContextOptions } from 'node:tls';
-import type { Clock, Logger, MqkvError, Random } from '../../../base/index.ts';
-import type { Reply } from '../../../resp/index.ts';
-import type { RedisAddress } from '../url-type.ts';
+import type { Clock, Logger, MqkvError, Random } from '../base/index.ts';
+import type { Reply } from '../resp/index.ts';
+import type { RedisAddress } from './address.ts';
 
 /** 'connecting': dialling, or being set up; 'down': waits before it dials again; 'closed': for good. */
 export type LinkState = 'connecting' | 'ready' | 'down' | 'closed';

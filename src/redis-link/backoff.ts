@@ -1,5 +1,5 @@
 // How long a link waits before it dials again: doubling from 10 ms to 1 s, with jitter.
-import { below, type Random } from '../../../base/index.ts';
+import { below, type Random } from '../base/index.ts';
 
 const FIRST_MS = 10;
 const MOST_MS = 1000;

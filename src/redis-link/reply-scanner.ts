@@ -7,7 +7,7 @@
 //
 // 1. Between two calls of `scan` the state is that of the one reply under way: bytes to skip, a cut line, open aggregates.
 // 2. Bytes are looked at once: a reply in many chunks is not scanned again, and a large bulk is skipped by arithmetic.
-import { INLINE_BYTES_MAX, REPLY_DEPTH_MAX } from '../../../base/index.ts';
+import { INLINE_BYTES_MAX, REPLY_DEPTH_MAX } from '../base/index.ts';
 
 const CR = 13;
 const LF = 10;
