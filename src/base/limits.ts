@@ -28,6 +28,8 @@ export const PUBLISHES_IN_FLIGHT_MAX = 16;
 export const PUBLISHES_IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024;
 /** Queues that one site publishes to: two for a change of the queue; each further one costs every write again. */
 export const QUEUES_MAX = 4;
+/** Units: bytes that a redis-streams:// stream may fill by its average message: a Redis that carries messages holds them in memory. */
+export const REDIS_STREAM_BYTES_MAX = 256 * 1024 * 1024;
 /** Messages delivered and not yet acknowledged; merging is quick, so a few hide the way to the broker. */
 export const CONSUMER_IN_FLIGHT_MAX = 64;
 /** Streams (sending processes) whose sequences are remembered; the least recently heard is forgotten. */

@@ -39,6 +39,10 @@ export async function openQueue(url: QueueUrl, around: QueueSurroundings): Promi
     const { openNatsQueue } = await import('../queue/nats/index.ts');
     return { queue: await openNatsQueue({ url, ...common }), peers: undefined };
   }
+  if (url.kind === 'redis-streams') {
+    const { openRedisStreamsQueue } = await import('../queue/redis-streams/index.ts');
+    return { queue: await openRedisStreamsQueue({ url, ...common }), peers: undefined };
+  }
   if (url.kind !== 'nsq') throw new MqkvError('START', `--queue ${url.kind}:// is not available yet`);
   const { openNsqQueue } = await import('../queue/nsq/index.ts');
   return {
