@@ -1,5 +1,5 @@
 // From a parsed queue URL to its adapter; drivers are loaded only when they are configured.
-import { type Clock, type Logger, MqkvError, type Random } from '../base/index.ts';
+import type { Clock, Logger, Random } from '../base/index.ts';
 import type { Queue } from '../queue/index.ts';
 import type { PeersQueue, TcpPeerPort } from '../queue/peers/index.ts';
 import type { Config } from './config.ts';
@@ -43,7 +43,10 @@ export async function openQueue(url: QueueUrl, around: QueueSurroundings): Promi
     const { openRedisStreamsQueue } = await import('../queue/redis-streams/index.ts');
     return { queue: await openRedisStreamsQueue({ url, ...common }), peers: undefined };
   }
-  if (url.kind !== 'nsq') throw new MqkvError('START', `--queue ${url.kind}:// is not available yet`);
+  if (url.kind === 'kafka') {
+    const { openKafkaQueue } = await import('../queue/kafka/index.ts');
+    return { queue: await openKafkaQueue({ url, ...common }), peers: undefined };
+  }
   const { openNsqQueue } = await import('../queue/nsq/index.ts');
   return {
     queue: await openNsqQueue({ url, ...common }),

@@ -5,6 +5,7 @@ export {
   type RedisClusterOptions,
   startRedisCluster,
 } from './cluster.ts';
+export { type KafkaOptions, startKafka } from './kafka.ts';
 export { type NatsOptions, startNats } from './nats.ts';
 export { type Nsqd, type NsqdBroker, type NsqdOptions, startNsqd, startNsqlookupd } from './nsq.ts';
 export { eventually, freePorts, isListening } from './ports.ts';

@@ -16,7 +16,7 @@ export async function startNats({ config = '', jetstream = true }: NatsOptions =
   return startBroker({
     command: 'nats-server',
     ports: [port],
-    files: { 'nats.conf': config },
+    files: () => ({ 'nats.conf': config }),
     args: (dir) => [
       ...['-a', '127.0.0.1', '-p', String(port), '-c', join(dir, 'nats.conf')],
       ...(jetstream ? ['-js', '-sd', join(dir, 'data')] : []),

@@ -31,7 +31,9 @@ export interface BrokerSpec {
   readonly ports: readonly number[];
   readonly args: (dir: string) => readonly string[];
   /** Files in its data folder before it starts, by name. */
-  readonly files?: Readonly<Record<string, string>>;
+  readonly files?: (dir: string) => Readonly<Record<string, string>>;
+  /** Runs once, before the first start. */
+  readonly prepare?: (dir: string) => void;
 }
 
 const OUTPUT_CHARS_MAX = 20_000;
@@ -44,7 +46,9 @@ export async function startBroker(spec: BrokerSpec): Promise<Broker> {
   const path = findBroker(spec.command);
   if (path === undefined) throw new Error(`${spec.command} not found; run: npm run setup:brokers`);
   const dir = mkdtempSync(join(tmpdir(), `mqkv-${spec.command}-`));
-  for (const [name, content] of Object.entries(spec.files ?? {})) writeFileSync(join(dir, name), content);
+  for (const [name, content] of Object.entries(spec.files?.(dir) ?? {}))
+    writeFileSync(join(dir, name), content);
+  spec.prepare?.(dir);
   let child: ChildProcess | undefined;
   let text = '';
   const start = async (): Promise<void> => {

@@ -7,6 +7,8 @@ import { delimiter, join } from 'node:path';
 export const brokersDir = process.env.MQKV_BROKERS_DIR || join(homedir(), '.cache', 'mqkv-brokers');
 
 export type BrokerCommand =
+  | 'java'
+  | 'kafka'
   | 'nats-server'
   | 'nsqd'
   | 'nsqlookupd'
