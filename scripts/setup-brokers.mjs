@@ -1,7 +1,8 @@
-// Puts the real brokers that the tests use on this machine: nsqd and nsqlookupd (built with Go into a cache folder
-// outside of git) and redis-server with its tools (by apt-get). Skips what is there; fails loudly.
+// Puts the real brokers that the tests use on this machine: nsqd, nsqlookupd and nats-server (built with Go into a cache folder
+// outside of git), Kafka (by Maven, into the same folder) and redis-server with its tools (by apt-get). Skips what is there;
+// fails loudly.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,6 +23,8 @@ const packaged = [
   { command: 'redis-cli', from: 'redis-tools', version: ['--version'] },
   { command: 'redis-benchmark', from: 'redis-tools', version: ['--version'] },
   { command: 'redis-sentinel', from: 'redis-sentinel', version: ['--version'], service: 'redis-sentinel' },
+  { command: 'java', from: 'default-jre-headless', version: ['--version'] },
+  { command: 'mvn', from: 'maven', version: ['--version'] },
 ];
 
 /** Other runtimes that the tests use, from the package registry, each in a folder of its own (beside a project its `node` would
@@ -35,6 +38,10 @@ function fail(message) {
   console.error(`setup-brokers: ${message}`);
   process.exit(1);
 }
+
+/** Kafka's jars, which test/brokers/pom.xml pins. */
+const kafka = join(cache, 'kafka');
+const isKafka = (name) => /^kafka_.*\.jar$/.test(name);
 
 function onPath(command, extra = []) {
   const folders = [...(process.env.PATH ?? '').split(delimiter), ...extra];
@@ -70,6 +77,11 @@ function installMissing() {
   stopServices(missing, prefix);
 }
 
+function installKafka() {
+  if (existsSync(kafka) && readdirSync(kafka).some(isKafka)) return;
+  run('mvn', ['-q', '-B', 'dependency:copy-dependencies', `-DoutputDirectory=${kafka}`], { cwd: modules });
+}
+
 function installRuntimes() {
   for (const { command, folder, from } of runtimes) {
     if (existsSync(join(cache, command))) continue;
@@ -97,9 +109,13 @@ function report() {
     const first = execFileSync(path, version, { encoding: 'utf8' }).split('\n')[0];
     console.log(`${command.padEnd(16)} ${path}  ${first}`);
   }
+  const jar = existsSync(kafka) ? readdirSync(kafka).find(isKafka) : undefined;
+  if (!jar) fail('kafka is still missing');
+  console.log(`${'kafka'.padEnd(16)} ${kafka}  ${jar}`);
 }
 
 buildMissing();
 installMissing();
+installKafka();
 installRuntimes();
 report();

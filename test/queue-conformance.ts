@@ -386,7 +386,9 @@ const cases: readonly Case[] = [
       await eventually('the loss is noticed', () => b.brokers().every(({ connected }) => !connected));
       await world.restart();
       await eventually('everything', () => hasAll(seen, all));
-      assert(b.brokers().every(({ connected, subscribed }) => connected && subscribed));
+      await eventually('the subscription', () =>
+        b.brokers().every(({ connected, subscribed }) => connected && subscribed),
+      );
     },
   },
   {

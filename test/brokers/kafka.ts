@@ -37,6 +37,9 @@ export async function startKafka({
     'transaction.state.log.min.isr=1',
     'offsets.topic.num.partitions=1',
     'group.initial.rebalance.delay.ms=0',
+    // One that was killed may come back as soon as it is known to be gone.
+    'broker.session.timeout.ms=1500',
+    'broker.heartbeat.interval.ms=300',
     'auto.create.topics.enable=false',
     'log4j2.disable.jmx=true',
     ...properties,

@@ -101,12 +101,12 @@ export class Consumer {
     const member = this.#member;
     const mine = member?.assignments?.find(({ topic }) => topic === url.topic)?.partitions ?? [];
     if (member === undefined || mine.length === 0) return null;
-    const lags = await member.getLag({ topics: [url.topic], partitions: { [url.topic]: mine } });
-    const counted = (lags.get(url.topic) ?? []).filter((lag) => lag >= 0n);
-    return Math.max(
-      0,
-      counted.reduce((sum, lag) => sum + Number(lag), 0),
-    );
+    const ends = (await member.listOffsets({ topics: [url.topic] })).get(url.topic) ?? [];
+    const behind = mine.map((partition) => {
+      const end = ends[partition] ?? 0n;
+      return Number(end - (this.#progress.next(partition) ?? end));
+    });
+    return behind.reduce((sum, count) => sum + Math.max(0, count), 0);
   }
 
   /** Hands out once more what was published since then. Errors: the driver's. */

@@ -127,7 +127,7 @@ class KafkaQueue implements Queue {
 
   brokers(): readonly BrokerState[] {
     const error = this.#publisher.error?.message ?? this.#consumer?.error;
-    const connected = this.#publisher.isConnected;
+    const connected = this.#publisher.isConnected && this.#consumer?.error === undefined;
     const subscribed = this.#consumer?.isSubscribed === true;
     return [{ address: this.#address, connected, subscribed, ...(error === undefined ? {} : { error }) }];
   }

@@ -59,6 +59,7 @@ export class Publisher {
     this.#topic ??= openTopic(this.#settings);
     try {
       this.#known = await this.#topic;
+      this.error = undefined;
       return this.#known;
     } catch (error) {
       this.#topic = undefined;
