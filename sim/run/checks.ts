@@ -3,7 +3,7 @@ import { STABLE_MS } from '../../src/base/index.ts';
 import { SETTLED } from '../../src/store/index.ts';
 import { type Fact, join, textOf, viewOf } from '../../test/model/definition.ts';
 import { commonText, textOfView, viewText } from './held.ts';
-import { type Entry, nameOf } from './ledger.ts';
+import { endOf, type Entry, nameOf } from './ledger.ts';
 import type { SiteProcess } from './site-process.ts';
 import { Violation } from './violation.ts';
 import type { Workload } from './workload.ts';
@@ -113,12 +113,7 @@ export class Checks {
 
   /** What one site freed before another prolonged it may be gone (DESIGN 3, expiry). */
   #isFreedEarly(held: readonly Fact[], facts: readonly Fact[], atMs: number): boolean {
-    let end = 0n;
-    for (const fact of [...held, ...facts]) {
-      if (fact.is === 'expiry' && fact.at !== 0 && fact.at <= this.#world.latestMs)
-        end = larger(end, BigInt(fact.at) << 48n);
-      if (fact.is === 'reach') end = larger(end, fact.v);
-    }
+    const end = endOf([...held, ...facts], this.#world.latestMs);
     const names = new Set(held.map(nameOf));
     const left = facts.filter(
       (f) => (f.is !== 'part' && f.is !== 'run') || f.v >= end || names.has(nameOf(f)),
@@ -187,7 +182,9 @@ export class Checks {
   #singles(site: SiteProcess): void {
     for (const { key, value, at, written, deleted } of this.#workload.singles) {
       const reply = site.execute([['GET', key]]);
-      const isDead = deleted?.mustSurvive === true || (at !== 0 && at <= site.nowMs());
+      // A Redis shows a key until its clock is beyond the time, not only up to it.
+      const fires = site.under.isFreeing ? at + 1 : at;
+      const isDead = deleted?.mustSurvive === true || (at !== 0 && fires <= site.nowMs());
       const mayLive = this.#world.mayResurrect && deleted !== undefined;
       this.#world.totals.check('single key');
       if (isDead && !mayLive && reply !== '$-1\r\n')
@@ -226,8 +223,4 @@ function sumOf(members: Iterable<string>): number {
   let sum = 0;
   for (const member of members) sum += Number(member.split('/')[1]);
   return sum;
-}
-
-function larger(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
 }

@@ -6,14 +6,8 @@ import type { World } from './world.ts';
 
 /** The disk takes nothing more, until it is mended. */
 export function fillDisk(host: Host, scheduler: Scheduler, later: (mend: () => void) => void): void {
-  const { disk } = host;
-  if (disk === undefined) return;
-  if (!disk.isFull) host.fullSinceMs = scheduler.nowMs;
-  disk.isFull = true;
-  later(() => {
-    disk.isFull = false;
-    host.fullUntilMs = scheduler.nowMs;
-  });
+  host.fill(scheduler.nowMs);
+  later(() => host.empty(scheduler.nowMs));
 }
 
 /** The process dies, and an earlier copy of its folder takes the place of the folder: a backup on new files, or a whole machine's image, whose files look untouched. */

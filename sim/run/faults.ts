@@ -44,7 +44,7 @@ export class Faults {
       if (!broker.isUp) broker.start();
     }
     for (const host of hosts) {
-      if (host.disk !== undefined) host.disk.isFull = false;
+      host.empty(this.#world.scheduler.nowMs);
       mendRedis(host, this.#world);
       this.#mend(host);
     }
@@ -181,21 +181,26 @@ export class Faults {
     );
   }
 
-  'no queue for one'(): void {
-    this.#cut(
-      [pick(this.#random, this.#nodes())],
-      this.#world.brokers.map(({ name }) => name),
-      true,
-    );
+  'no queue for one'(): boolean {
+    const brokers = this.#world.brokers.map(({ name }) => name);
+    return this.#cutOff(brokers);
   }
 
-  'no peers for one'(): void {
-    const from = pick(this.#random, this.#nodes());
+  'no peers for one'(): boolean {
+    return this.#cutOff(this.#nodes());
+  }
+
+  /** false: every site is gone at the moment. */
+  #cutOff(others: readonly string[]): boolean {
+    const nodes = this.#nodes();
+    if (nodes.length === 0) return false;
+    const from = pick(this.#random, nodes);
     this.#cut(
       [from],
-      this.#nodes().filter((node) => node !== from),
+      others.filter((node) => node !== from),
       true,
     );
+    return true;
   }
 
   #cut(left: readonly string[], right: readonly string[], both: boolean): void {

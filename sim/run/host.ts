@@ -4,11 +4,15 @@ import type { Fact } from '../../test/model/definition.ts';
 import type { MachineDisk } from '../world/machine-disk.ts';
 import { Direct } from '../redis/direct.ts';
 import type { RedisNode } from '../redis/node.ts';
-import type { MachineClock, ProcessLoop } from '../world/site-clock.ts';
+import type { MachineClock, ProcessLoop, Span } from '../world/site-clock.ts';
 import { factsIn } from './held.ts';
 import type { Keeper } from './ledger.ts';
 import type { StoreKind } from './plan.ts';
 import type { SiteProcess } from './site-process.ts';
+
+/** Units: ms. How long a write may be under way, and after how long one that failed has been tried again and is there. */
+const WRITE_MS = 50;
+const RETRY_MS = 1_150;
 
 export interface HostOptions {
   readonly site: string;
@@ -35,9 +39,8 @@ export class Host implements Keeper {
   isRemoved = false;
   /** Units: ms of the world; all that was acknowledged before must be there when it starts again. */
   keptUntilMs = 0;
-  /** Units: ms of the world; between them its disk last did not take everything. */
-  fullSinceMs = 0;
-  fullUntilMs = 0;
+  /** When its disk did not take everything; the last one may go on. */
+  readonly full: Span[] = [];
 
   constructor({ site, node, kind, disk, isRival }: HostOptions) {
     this.site = site;
@@ -50,6 +53,26 @@ export class Host implements Keeper {
   /** What is written here outlives its process. */
   get keeps(): boolean {
     return this.disk !== undefined || this.redis !== undefined;
+  }
+
+  /** Its disk takes nothing more. Units: ms of the world. */
+  fill(nowMs: number): void {
+    if (this.disk === undefined || this.disk.isFull) return;
+    this.disk.isFull = true;
+    this.full.push({ fromMs: nowMs - WRITE_MS, toMs: Number.POSITIVE_INFINITY });
+  }
+
+  /** There is space again; the log is tried again a while later. Units: ms of the world. */
+  empty(nowMs: number): void {
+    const last = this.disk?.isFull === true ? this.full.pop() : undefined;
+    if (this.disk === undefined || last === undefined) return;
+    this.disk.isFull = false;
+    this.full.push({ fromMs: last.fromMs, toMs: nowMs + RETRY_MS });
+  }
+
+  /** Its disk is full, or was a moment ago. */
+  wasFull(nowMs: number): boolean {
+    return (this.full.at(-1)?.toMs ?? 0) >= nowMs;
   }
 
   get name(): string {

@@ -20,8 +20,17 @@ export interface Entry {
   readonly madeAtMs: number;
   /** The store that answers for it. */
   keeper: Keeper;
+  /** Since when: what another store has learned only then it may not have synced yet. Units: ms of the world. */
+  keptSinceMs: number;
   /** false: every store that had it has lost it. */
   mustSurvive: boolean;
+}
+
+/** Units: ms of the world. */
+export interface Times {
+  readonly nowMs: number;
+  /** The latest that any clock has shown: what had expired by then may have been freed, though clocks went back. */
+  readonly latestMs: number;
 }
 
 export class Ledger {
@@ -30,12 +39,11 @@ export class Ledger {
   lost = 0;
   /** Units: ms. What shows nothing may be forgotten after so long. */
   readonly #keptMs: number;
-  readonly #latestMs: () => number;
+  readonly #times: Times;
 
-  /** `latestMs`: the latest that any clock has shown (Units: Unix ms): what had expired by then may have been freed, though clocks went back. */
-  constructor(keptMs: number, latestMs: () => number) {
+  constructor(keptMs: number, times: Times) {
     this.#keptMs = keptMs;
-    this.#latestMs = latestMs;
+    this.#times = times;
   }
 
   get keys(): Iterable<Latin1> {
@@ -47,7 +55,7 @@ export class Ledger {
   }
 
   record(key: Latin1, made: Pick<Entry, 'facts' | 'madeAtMs' | 'keeper'>): Entry {
-    const entry: Entry = { key, ...made, mustSurvive: true };
+    const entry: Entry = { key, ...made, keptSinceMs: made.madeAtMs, mustSurvive: true };
     const list = this.#entries.get(key);
     if (list === undefined) this.#entries.set(key, [entry]);
     else list.push(entry);
@@ -58,8 +66,8 @@ export class Ledger {
   missing(keeper: Keeper, untilMs: number): Entry | undefined {
     for (const list of this.#entries.values()) {
       for (const entry of list) {
-        const isIts = entry.keeper === keeper && entry.mustSurvive && entry.madeAtMs < untilMs;
-        if (isIts && !this.#covers(keeper, entry)) return entry;
+        const isIts = entry.keeper === keeper && entry.mustSurvive && entry.keptSinceMs < untilMs;
+        if (isIts && !this.#covers(keeper, entry) && !this.#isFreed(keeper, entry)) return entry;
       }
     }
     return undefined;
@@ -70,13 +78,33 @@ export class Ledger {
     for (const list of this.#entries.values()) {
       for (const entry of list) {
         if (entry.keeper !== keeper || !entry.mustSurvive) continue;
-        const holder = others.find((other) => this.#holds(other, entry)) ?? this.#forgotten(others, entry);
+        const holder = this.#holderOf(entry, others);
         if (holder === undefined) {
           entry.mustSurvive = false;
           this.lost++;
-        } else entry.keeper = holder;
+        } else this.#move(entry, holder);
       }
     }
+  }
+
+  /** A store gives up its data: others that have it answer for it from now on. What none of them has stays as it is. */
+  give(keeper: Keeper, others: readonly Keeper[]): void {
+    for (const list of this.#entries.values()) {
+      for (const entry of list) {
+        if (entry.keeper !== keeper || !entry.mustSurvive) continue;
+        this.#move(entry, this.#holderOf(entry, others) ?? keeper);
+      }
+    }
+  }
+
+  #move(entry: Entry, holder: Keeper): void {
+    if (entry.keeper === holder) return;
+    entry.keeper = holder;
+    entry.keptSinceMs = this.#times.nowMs;
+  }
+
+  #holderOf(entry: Entry, others: readonly Keeper[]): Keeper | undefined {
+    return others.find((other) => this.#holds(other, entry)) ?? this.#forgotten(others, entry);
   }
 
   /** Whether a store holds what an entry says, or newer; or may have forgotten it, since nothing that shows depends on it. */
@@ -88,8 +116,17 @@ export class Ledger {
     const held = keeper.facts(entry.key);
     if (held === undefined) return false;
     const now = keeper.nowMs();
-    const latest = this.#latestMs();
+    const latest = this.#times.latestMs;
     return addsNothing(held, entry.facts, now) || (latest > now && addsNothing(held, entry.facts, latest));
+  }
+
+  /** What is not held of it lay under an expiry that fired at some site, and was freed before another site prolonged it (DESIGN 3). */
+  #isFreed(keeper: Keeper, { key, facts }: Entry): boolean {
+    const held = keeper.facts(key);
+    if (held === undefined) return false;
+    const end = endOf([...held, ...this.of(key).flatMap((entry) => entry.facts)], this.#times.latestMs);
+    const left = facts.filter((fact) => (fact.is !== 'part' && fact.is !== 'run') || fact.v >= end);
+    return addsNothing(held, left, keeper.nowMs());
   }
 
   /** Nothing that shows depends on an entry that is old: what hides it may be forgotten with it. */
@@ -112,6 +149,17 @@ export class Ledger {
   }
 }
 
+/** Below it everything may have been freed: the end of the latest expiry that has fired anywhere, 0: none has. */
+export function endOf(facts: readonly Fact[], latestMs: number): bigint {
+  const fired = facts.filter((fact) => fact.is === 'expiry' && fact.at !== 0 && fact.at <= latestMs);
+  let end = 0n;
+  for (const fact of facts) {
+    if (fact.is === 'expiry' && fired.includes(fact)) end = larger(end, BigInt(fact.at) << 48n);
+    if (fact.is === 'reach' && fired.length > 0) end = larger(end, fact.v);
+  }
+  return end;
+}
+
 /** What only hides. */
 function showsNothing(fact: Fact): boolean {
   return fact.is !== 'run' && (fact.is !== 'part' || fact.value === null);
@@ -132,4 +180,8 @@ export function nameOf(fact: Fact): string {
   if (fact.is === 'part') return `part ${fact.reg} ${fact.v} ${typeof fact.value} ${String(fact.value)}`;
   if (fact.is === 'run') return `run ${fact.reg} ${fact.v} ${fact.start} ${fact.total}`;
   return fact.is;
+}
+
+function larger(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
 }

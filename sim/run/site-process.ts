@@ -41,6 +41,8 @@ export interface ProcessOptions {
   readonly openStore: (options: StoreOptions) => StoreUnderTest | Promise<StoreUnderTest>;
   /** Who answers for what is written here; absent: this process, whose store ends with it. */
   readonly keeper: Keeper | undefined;
+  /** Its store is about to give up all data. */
+  readonly onDiscard: (process: SiteProcess) => void;
 }
 
 export interface StoreOptions {
@@ -89,7 +91,9 @@ export class SiteProcess implements Keeper {
       ...(port === undefined ? {} : { port }),
       horizonMs,
     });
-    return new SiteProcess(options, { under, replication, queue, port });
+    const process = new SiteProcess(options, { under, replication, queue, port });
+    watchDiscards(store, () => options.onDiscard(process));
+    return process;
   }
 
   facts(key: Latin1): ReturnType<typeof factsIn> | undefined {
@@ -141,6 +145,14 @@ export class SiteProcess implements Keeper {
     this.loop.isAlive = false;
     return all;
   }
+}
+
+function watchDiscards(store: Store, task: () => void): void {
+  const discard = store.discard.bind(store);
+  store.discard = () => {
+    task();
+    return discard();
+  };
 }
 
 interface Opened {

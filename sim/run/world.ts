@@ -1,12 +1,13 @@
 // The world of one seed: machines and the sites on them, brokers, ways between them; what happens to them is in faults.ts.
 import { type Logger, type Random, seededRandom, silentLogger, STABLE_MS } from '../../src/base/index.ts';
+import { join, textOf } from '../../test/model/definition.ts';
 import { Broker } from '../world/broker.ts';
 import { RedisNode } from '../redis/node.ts';
 import { MachineDisk } from '../world/machine-disk.ts';
 import { Network } from '../world/network.ts';
 import { PeerNet } from '../world/peer-net.ts';
 import { Scheduler } from '../world/scheduler.ts';
-import { ProcessLoop } from '../world/site-clock.ts';
+import { ProcessLoop, type Span } from '../world/site-clock.ts';
 import { Host } from './host.ts';
 import { type Keeper, Ledger } from './ledger.ts';
 import type { Plan } from './plan.ts';
@@ -52,7 +53,7 @@ export class World {
   stopping = 0;
   /** The first failure of anything that runs by itself. */
   failure: unknown;
-  readonly #leaps: { readonly fromMs: number; readonly toMs: number }[] = [];
+  readonly #leaps: Span[] = [];
   readonly #random: Random;
 
   constructor(options: WorldOptions) {
@@ -61,7 +62,7 @@ export class World {
     this.totals = options.totals;
     this.#random = options.random;
     this.logger = options.logger ?? silentLogger;
-    this.ledger = new Ledger(Math.min(STABLE_MS, options.plan.horizonMs), () => this.latestMs);
+    this.ledger = new Ledger(Math.min(STABLE_MS, options.plan.horizonMs), this);
     this.network = new Network(this.fork(), this.plan.latencyMsMax);
     this.peers = new PeerNet(this.scheduler, this.network);
     for (let i = 0; i < this.plan.brokers; i++) this.#addBroker(`broker${i}`);
@@ -71,6 +72,10 @@ export class World {
   /** A source of randomness of one part's own. */
   fork(): Random {
     return seededRandom(this.#random.uint32());
+  }
+
+  get nowMs(): number {
+    return this.scheduler.nowMs;
   }
 
   /** Units: ms since the beginning. */
@@ -132,6 +137,7 @@ export class World {
       maxMessageBytes: this.plan.maxMessageBytes,
       openStore: openStoreOf(host),
       keeper: host.keeps ? host : undefined,
+      onDiscard: ({ keeper }) => this.#discards(keeper),
     });
     this.watch(
       opening.then(
@@ -141,8 +147,8 @@ export class World {
           if (host.keeps) this.#cameBack(host);
         },
         (error: unknown) => {
-          const isFull = host.disk?.isFull === true || host.redis !== undefined;
-          if (!isFull && host.fullUntilMs < this.scheduler.nowMs - UNSYNCED_MS) throw error;
+          const mayLackSpace = host.redis !== undefined || host.wasFull(this.scheduler.nowMs);
+          if (!mayLackSpace) throw error;
           this.#retry(host, loop);
         },
       ),
@@ -153,11 +159,11 @@ export class World {
   kill(host: Host, isMachine = false): void {
     const { process, loop } = host;
     this.wasInterrupted = true;
+    const unsafeMs = isMachine ? UNSYNCED_MS : UNWRITTEN_MS;
+    if (process !== undefined) this.#keeps(host, unsafeMs);
     if (loop !== undefined) loop.isAlive = false;
     host.loop = undefined;
     host.process = undefined;
-    const unsafeMs = isMachine ? UNSYNCED_MS : UNWRITTEN_MS;
-    if (process !== undefined) this.#keeps(host, unsafeMs);
     if (isMachine) this.totals.fault('bytes torn', host.disk?.crash() ?? 0);
     process?.kill();
     if (process !== undefined && !host.keeps) this.ledger.lose(process, this.keepers());
@@ -173,8 +179,8 @@ export class World {
     this.watch(
       process.stop(2_000).then(() => {
         this.stopping--;
-        if (host.loop === process.loop) host.loop = undefined;
         this.#keeps(host, 0);
+        if (host.loop === process.loop) host.loop = undefined;
         if (!host.keeps || host.isRemoved) this.ledger.lose(process.keeper, this.keepers());
         then();
       }),
@@ -190,19 +196,19 @@ export class World {
 
   /** Up to when a store that ends now has kept everything. */
   #keeps(host: Host, unsafeMs: number): void {
-    const { nowMs } = this.scheduler;
-    const wasFull = host.disk?.isFull === true || host.fullUntilMs > nowMs - UNSYNCED_MS;
-    host.keptUntilMs = wasFull ? host.fullSinceMs - UNSYNCED_MS : this.#workedMsAgo(unsafeMs);
+    host.keptUntilMs = this.#workedMsAgo(host, unsafeMs);
   }
 
-  /** The time of the world `ms` ago, leaps of time left out: nothing worked meanwhile. */
-  #workedMsAgo(ms: number): number {
+  /** The time of the world `ms` ago, without the times at which nothing was written there: leaps, stalls, a full disk. */
+  #workedMsAgo(host: Host, ms: number): number {
+    const stalls = host.loop?.stalls ?? [];
+    const idle = [...this.#leaps, ...stalls, ...host.full].toSorted((a, b) => b.toMs - a.toMs);
     let atMs = this.scheduler.nowMs;
     let left = ms;
-    for (const { fromMs, toMs } of this.#leaps.toReversed()) {
-      if (atMs - toMs >= left) break;
-      left -= atMs - toMs;
-      atMs = fromMs;
+    for (const { fromMs, toMs } of idle) {
+      if (atMs - toMs >= left && atMs > toMs) break;
+      left -= Math.max(0, atMs - toMs);
+      atMs = Math.min(atMs, fromMs);
     }
     return atMs - left;
   }
@@ -223,9 +229,20 @@ export class World {
     const missing = this.ledger.missing(host, host.keptUntilMs);
     if (missing !== undefined)
       throw new Violation(
-        `${host.node} has lost what it had kept: ${missing.key}, ${host.keptUntilMs - missing.madeAtMs} ms before`,
+        `${host.node} has lost what it had kept: ${missing.key}, ${host.keptUntilMs - missing.madeAtMs} ms before\n${textOf(join(missing.facts))}\nof ${textOf(join(host.facts(missing.key) ?? []))}`,
       );
     this.ledger.lose(host, [host, ...this.keepers()]);
+  }
+
+  /**
+   * A store gives up its copy, which must be held elsewhere by now (DESIGN 3): another one answers for what it answered for. What nobody
+   * else holds it goes on answering for, and is found to have lost.
+   */
+  #discards(keeper: Keeper): void {
+    this.ledger.give(
+      keeper,
+      this.keepers().filter((other) => other !== keeper),
+    );
   }
 
   #addBroker(name: string): void {

@@ -8,11 +8,19 @@ export interface MachineClock {
   skewMs: number;
 }
 
+/** Units: ms of the world. */
+export interface Span {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 /** What a process runs on. Nothing of a dead one runs any more; what falls due while it stalls runs afterwards, in order. */
 export class ProcessLoop implements Clock {
   isAlive = true;
   readonly #scheduler: Scheduler;
   readonly #machine: MachineClock;
+  /** When it stood still; the last one may end early. */
+  readonly stalls: Span[] = [];
   #stalledUntilMs = 0;
 
   constructor(scheduler: Scheduler, machine: MachineClock) {
@@ -56,10 +64,17 @@ export class ProcessLoop implements Clock {
   }
 
   stall(ms: number): void {
-    this.#stalledUntilMs = Math.max(this.#stalledUntilMs, this.#scheduler.nowMs + ms);
+    const { nowMs: fromMs } = this.#scheduler;
+    this.#stalledUntilMs = Math.max(this.#stalledUntilMs, fromMs + ms);
+    this.stalls.push({ fromMs, toMs: this.#stalledUntilMs });
   }
 
   wake(): void {
+    const { nowMs } = this.#scheduler;
+    if (this.isStalled)
+      this.stalls.push(
+        ...this.stalls.splice(0).map(({ fromMs, toMs }) => ({ fromMs, toMs: Math.min(toMs, nowMs) })),
+      );
     this.#stalledUntilMs = 0;
   }
 }
