@@ -5,23 +5,40 @@ import { type Broker, requireBroker, startKafka } from './brokers/index.ts';
 import { isNodeNewEnough, openKafka } from './kafka-open.ts';
 import { type QueueWorld, queueConformance } from './queue-conformance.ts';
 
+const JAAS =
+  'org.apache.kafka.common.security.plain.PlainLoginModule required username="site" password="secret" user_site="secret";';
+
 let broker: Promise<Broker> | undefined;
 let topics = 0;
 
 /** One broker for all tests, which takes seconds to start; a topic for each. */
 async function open(): Promise<QueueWorld> {
-  broker ??= startKafka();
+  broker ??= startKafka({
+    listener: 'SASL_PLAINTEXT',
+    properties: [
+      'sasl.enabled.mechanisms=PLAIN',
+      'sasl.mechanism.inter.broker.protocol=PLAIN',
+      `listener.name.sasl_plaintext.plain.sasl.jaas.config=${JAAS}`,
+    ],
+  });
   const kafka = await broker;
   const topic = `topic-${++topics}`;
   const queues: Queue[] = [];
   return {
     open: async (site) => {
-      const queue = await openKafka(`kafka://127.0.0.1:${kafka.port}?topic=${topic}`, site);
+      const queue = await openKafka(`kafka://site:secret@127.0.0.1:${kafka.port}?topic=${topic}`, site);
       queues.push(queue);
       return queue;
     },
     kill: () => kafka.kill(),
     restart: () => kafka.restart(),
+    freeze: () => kafka.freeze(),
+    thaw: () => kafka.thaw(),
+    intruder: async () => {
+      const queue = await openKafka(`kafka://site:wrong@127.0.0.1:${kafka.port}?topic=${topic}`, 'intruder');
+      queues.push(queue);
+      return queue;
+    },
     [Symbol.asyncDispose]: async () => {
       await Promise.all(queues.map((queue) => queue.close(0)));
     },
@@ -34,7 +51,14 @@ describe.runIf(isNodeNewEnough)('kafka', () => {
 
   describe.skipIf(skip)('conforms to Queue', () => {
     // Each publisher has a partition of its own, and a partition one consumer of the group; attempts are counted in the process.
-    const capabilities = { broker: true, redelivers: true, shares: false, counts: false };
+    const capabilities = {
+      broker: true,
+      redelivers: true,
+      shares: false,
+      counts: false,
+      ordered: true,
+      replays: true,
+    };
     for (const test of queueConformance({ name: 'kafka', open, capabilities, skip: [] })) {
       it.skipIf(test.skip)(test.name, test.run, 60_000);
     }

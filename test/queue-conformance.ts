@@ -1,8 +1,10 @@
 // What every queue adapter must do, as tests that need no runner: a list of names and functions.
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
-import { MqkvError } from '../src/base/index.ts';
+import { latin1Of, MqkvError, silentLogger, systemClock, systemRandom } from '../src/base/index.ts';
 import type { Queue, QueueMessage } from '../src/queue/index.ts';
+import { openReplication } from '../src/replication/index.ts';
+import { type EmbeddedStore, openEmbeddedStore } from '../src/store/embedded/index.ts';
 import { eventually } from './brokers/index.ts';
 
 /** One topic of its own that sites open; a fresh one for each test. */
@@ -12,6 +14,11 @@ export interface QueueWorld extends AsyncDisposable {
   /** kill -9 of the broker; `restart` brings it back with its data. */
   kill(): Promise<void>;
   restart(): Promise<void>;
+  /** Stops the broker for a moment (SIGSTOP), and lets it go on. */
+  freeze(): void;
+  thaw(): void;
+  /** Opens the queue with credentials that are refused. */
+  intruder(): Promise<Queue>;
 }
 
 /** What the adapter promises to the suite; tests of what it does not are left out. */
@@ -24,6 +31,10 @@ export interface AdapterCapabilities {
   readonly shares: boolean;
   /** `attempts` counts deliveries. */
   readonly counts: boolean;
+  /** Messages of one publisher arrive in order when nothing fails; the queue must declare the same. */
+  readonly ordered: boolean;
+  /** What was acknowledged can be read again; the queue must declare the same. */
+  readonly replays: boolean;
 }
 
 export interface QueueAdapter {
@@ -105,7 +116,143 @@ const sorted = (list: readonly Buffer[]): string[] => list.map((body) => body.to
 
 const isCode = (code: string) => (error: unknown) => error instanceof MqkvError && error.code === code;
 
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** A store that replicates over a queue. */
+async function replicated(
+  site: string,
+  queue: Queue,
+): Promise<AsyncDisposable & { readonly store: EmbeddedStore }> {
+  const around = { clock: systemClock, random: systemRandom(), logger: silentLogger };
+  const store = openEmbeddedStore(around);
+  const replication = await openReplication({
+    site,
+    store,
+    queue,
+    ...around,
+    address: () => '',
+    onPublish: () => {},
+    serveWhileLoading: true,
+  });
+  const dispose = async (): Promise<void> => {
+    await replication.close(0);
+    await store.close();
+  };
+  return { store, [Symbol.asyncDispose]: dispose };
+}
+
 const cases: readonly Case[] = [
+  {
+    name: 'order and replay are declared as they are',
+    run: async (world, { capabilities }) => {
+      const { ordered, replayable } = (await world.open('a')).capabilities;
+      assert.deepEqual(
+        { ordered, replayable },
+        { ordered: capabilities.ordered, replayable: capabilities.replays },
+      );
+    },
+  },
+  {
+    name: 'messages of one publisher arrive in order while nothing fails',
+    needs: 'ordered',
+    run: async (world) => {
+      const [a, b] = [await world.open('a'), await world.open('b')];
+      const got: string[] = [];
+      const take = (message: QueueMessage): void => {
+        got.push(message.body.toString());
+        message.ack();
+      };
+      await b.subscribe(take, { maxInFlight: 16 });
+      const all = texts('m', 400);
+      const publishing: Promise<void>[] = [];
+      for (const text of all) {
+        publishing.push(a.publish(bytes(text)));
+        if (publishing.length % 8 === 0) await Promise.all(publishing);
+      }
+      await Promise.all(publishing);
+      await eventually('all of them', () => got.length >= all.length);
+      assert.deepEqual(got, all);
+    },
+  },
+  {
+    name: 'what was acknowledged can be read again, from a time on',
+    needs: 'replays',
+    run: async (world) => {
+      const [a, b] = [await world.open('a'), await world.open('b')];
+      const got: string[] = [];
+      const take = (message: QueueMessage): void => {
+        got.push(message.body.toString());
+        message.ack();
+      };
+      await b.subscribe(take, { maxInFlight: 4 });
+      const [old, recent] = [texts('old', 20), texts('new', 50)];
+      await publishAll(a, old);
+      await eventually('the old ones', () => got.length === old.length);
+      await pause(30);
+      const since = Date.now();
+      await pause(30);
+      await publishAll(a, recent);
+      await eventually('the new ones', () => got.length === old.length + recent.length);
+      got.length = 0;
+      assert(b.replay !== undefined);
+      await b.replay(since);
+      assert.deepEqual(new Set(got), new Set(recent));
+      got.length = 0;
+      await b.replay(Date.now() + 60_000);
+      assert.deepEqual(got, []);
+    },
+  },
+  {
+    name: 'a value above the message size passes between two sites in fragments',
+    run: async (world) => {
+      const queues = [await world.open('a'), await world.open('b')];
+      await using a = await replicated('a', queues[0]);
+      await using b = await replicated('b', queues[1]);
+      const value = Buffer.alloc(3_000_000, 'fragments ');
+      a.store.keyspace.overwriteString(latin1Of(bytes('key')), value, 0);
+      await eventually('the value', () => {
+        const found = b.store.keyspace.getString(latin1Of(bytes('key')));
+        return found?.equals(value) === true;
+      });
+    },
+  },
+  {
+    name: 'a broker that hangs: publish gives up within seconds, and all goes on when it answers again',
+    needs: 'broker',
+    run: async (world) => {
+      const [a, b] = [await world.open('a'), await world.open('b')];
+      const seen = await collect(b);
+      await a.publish(bytes('before'));
+      await eventually('the message before', () => seen.has('before'));
+      world.freeze();
+      try {
+        // The kernel needs a moment to stop all its threads.
+        await pause(100);
+        await assert.rejects(a.publish(bytes('meanwhile')), isCode('QUEUE_UNREACHABLE'));
+      } finally {
+        world.thaw();
+      }
+      await insist(a, 'after');
+      await eventually('the message after', () => seen.has('after'));
+    },
+  },
+  {
+    name: 'wrong credentials are told, and harm nobody else',
+    run: async (world) => {
+      const intruder = await world.intruder();
+      const seen = await collect(intruder);
+      const [state] = await eventually('the refusal', () => {
+        const states = intruder.brokers();
+        return states.every(({ error }) => error !== undefined) ? states : undefined;
+      });
+      assert(!state.connected && !state.subscribed && state.error !== '');
+      const [a, b] = [await world.open('a'), await world.open('b')];
+      const got = await collect(b);
+      await a.publish(bytes('secret'));
+      await eventually('the message', () => got.has('secret'));
+      assert.equal(seen.size, 0);
+    },
+  },
   {
     name: 'every message arrives, byte for byte',
     run: async (world) => {

@@ -1,5 +1,7 @@
 // Consuming: pulls as many messages as may be handed out, on whichever connection is ready.
 //
+// One pull at a time, so that messages keep their order.
+//
 // Invariant: what is asked for and what is handed out and not acknowledged are together at most `maxInFlight`.
 import {
   type Consumer as Pulled,
@@ -14,13 +16,15 @@ import type { Ready } from './session.ts';
 import { durableOf, type NatsQueueOptions, PULL_MS, REQUEST_MS } from './settings.ts';
 import { openConsumer } from './stream.ts';
 
+/** Of one pull while kept messages are read again. */
+const REPLAY_MESSAGES = 32;
+
 type Handler = (message: QueueMessage) => void;
 
 export class Consumer {
   readonly #options: NatsQueueOptions;
   readonly #handler: Handler;
   readonly #slots: Slots;
-  readonly #refillAt: number;
   /** Handed out and not acknowledged. */
   readonly #held = new Set<JsMsg>();
   #pulls = new Set<ConsumerMessages>();
@@ -30,7 +34,6 @@ export class Consumer {
     this.#options = options;
     this.#handler = handler;
     this.#slots = new Slots(maxInFlight);
-    this.#refillAt = Math.max(1, Math.floor(maxInFlight / 2));
   }
 
   /** Consumes on a connection until it ends. Resolves when the durable exists. Errors: the driver's. */
@@ -50,7 +53,7 @@ export class Consumer {
     const consumer = await ready.client.consumers.get(stream, options);
     for (let last = 0; last < state.last_seq && !this.#isClosed; ) {
       const before = last;
-      const messages = await consumer.fetch({ max_messages: this.#refillAt, expires: REQUEST_MS });
+      const messages = await consumer.fetch({ max_messages: REPLAY_MESSAGES, expires: REQUEST_MS });
       for await (const message of messages) {
         last = message.seq;
         await this.#whenFree();
@@ -76,7 +79,7 @@ export class Consumer {
     void connection.closed().then(() => this.#slots.wake());
     while (!this.#isClosed && !connection.isClosed()) {
       const free = this.#slots.free - asking.count;
-      if (free > 0 && (asking.count === 0 || free >= this.#refillAt)) {
+      if (free > 0 && asking.count === 0) {
         asking.count += free;
         void this.#fetch(ready, consumer, { asking, count: free });
       }
