@@ -104,7 +104,7 @@ export class Ledger {
   }
 
   #holderOf(entry: Entry, others: readonly Keeper[]): Keeper | undefined {
-    return others.find((other) => this.#holds(other, entry)) ?? this.#forgotten(others, entry);
+    return others.find((other) => this.#holds(other, entry)) ?? this.#forgotten(entry, others);
   }
 
   /** Whether a store holds what an entry says, or newer; or may have forgotten it, since nothing that shows depends on it. */
@@ -129,23 +129,29 @@ export class Ledger {
     return addsNothing(held, left, keeper.nowMs());
   }
 
-  /** Nothing that shows depends on an entry that is old: what hides it may be forgotten with it. */
-  #mayHaveForgotten(keeper: Keeper, entry: Entry): boolean {
+  /**
+   * Nothing that shows depends on an entry that is old: what hides it may be forgotten with it. `loser` has lost what it held: what it alone
+   * still answers for excuses nothing, else two of its entries would excuse each other.
+   */
+  #mayHaveForgotten(keeper: Keeper, entry: Entry, loser?: Keeper): boolean {
     const held = keeper.facts(entry.key);
     if (held === undefined) return false;
     const now = keeper.nowMs();
     const isOld = ({ facts }: Entry): boolean =>
       newestOf(join(facts)) < BigInt(Math.max(0, now - this.#keptMs)) << 48n;
     if (!isOld(entry)) return false;
-    const others = this.of(entry.key).filter((one) => one !== entry && one.mustSurvive && isOld(one));
+    const others = this.of(entry.key).filter(
+      (one) => one !== entry && one.mustSurvive && one.keeper !== loser && isOld(one),
+    );
     const known = [...held, ...others.flatMap(({ facts }) => facts.filter(showsNothing))];
     return viewText([...known, ...entry.facts], now) === viewText(known, now);
   }
 
   /** A store that may have forgotten an entry tells nothing alone: it may never have had it, nor what it ended, while another has. */
-  #forgotten(others: readonly Keeper[], entry: Entry): Keeper | undefined {
+  #forgotten(entry: Entry, others: readonly Keeper[]): Keeper | undefined {
     const asked = others.filter((other) => other.facts(entry.key) !== undefined);
-    return asked.every((other) => this.#mayHaveForgotten(other, entry)) ? asked[0] : undefined;
+    const isForgotten = asked.every((other) => this.#mayHaveForgotten(other, entry, entry.keeper));
+    return isForgotten ? asked[0] : undefined;
   }
 }
 
