@@ -114,4 +114,25 @@ describe('a site apart for longer than the horizon', () => {
     await world.until(() => a.picture() === again.picture(), 'equal');
     expect([a.get('key:1'), again.get('key:1')]).toEqual([undefined, undefined]);
   });
+
+  test('one that did not stop in order may have sent more than its notes say: nothing is discarded', async () => {
+    const sites = await opened('a', 'b', 'c');
+    const [a, , c] = sites as [TestSite, TestSite, TestSite];
+    world.loses = (from) => from === 'c';
+    c.set('late', '1');
+    await world.clock.advance(1_500);
+    const { stream, lastSequence } = c.replication.sender;
+    c.kill();
+    await c.replication.close(0);
+    const note = (await c.store.notes.read()).get(`sent:${stream}`) ?? '';
+    expect(note.startsWith(`${lastSequence};`)).toBe(true);
+    await c.store.notes.write({ [`sent:${stream}`]: note.replace(/^\d+/, String(lastSequence - 1)) });
+    c.store.renewOrigin();
+    world.loses = () => false;
+    await world.clock.advance(APART_MS);
+    const again = await world.open('c', { store: c.store, horizonMs });
+    await world.until(() => again.bootstrap.isComplete && !again.work.apart.isUndecided, 'decided');
+    await world.until(() => a.picture() === again.picture(), 'equal');
+    expect([a.get('late'), again.get('late')]).toEqual(['1', '1']);
+  });
 });

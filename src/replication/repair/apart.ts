@@ -5,6 +5,8 @@
 //  X1  Until it is decided, nothing is compared with this site, by neither side.
 //  X2  Only one of two sites discards: the other one has said that it stays, and does not discard for STAY_MS.
 //  X3  It discards only when the peer has applied all that this store ever sent, and nothing waits to be sent.
+//  X4  How much a process sent that did not stop in order is not known (its last note may be older than its last message): of that the
+//      peer has all only when it has been compared with since.
 import { type Clock, type Timer } from '../../base/index.ts';
 import type { Member } from '../membership.ts';
 import type { RepairContext } from '../repair-hooks.ts';
@@ -33,6 +35,9 @@ export class Apart {
   readonly #isComplete: () => boolean;
   readonly #kept = new Map<string, string>();
   #own: Record<string, number> = {};
+  /** Streams whose end is not known (X4), and the stores that were compared with since this process started. */
+  readonly #unsure = new Set<string>();
+  readonly #compared = new Set<string>();
   #timer: Timer | undefined;
   /** Units: Unix ms; 0: nobody was ever heard. */
   #heardMs = 0;
@@ -53,6 +58,7 @@ export class Apart {
   start(notes: ReadonlyMap<string, string>): void {
     this.#heardMs = Math.max(Number(notes.get(HEARD) ?? 0), this.#context.membership.lastHeardBeforeMs);
     this.#restore(notes);
+    this.#doubt(notes);
     this.#timer = this.#clock.every(LOOK_MS, () => this.#look());
   }
 
@@ -102,10 +108,31 @@ export class Apart {
     this.#heardMs = this.#clock.now();
   }
 
+  /** Everything was compared with another store. */
+  compared(storeId: string): void {
+    this.#compared.add(storeId);
+    for (const oldest of this.#compared) {
+      if (this.#compared.size <= KEPT_MAX) break;
+      this.#compared.delete(oldest);
+    }
+  }
+
   /** The data is gone, and what was noted of it. */
   forget(): void {
     this.#kept.clear();
     this.#own = {};
+    this.#unsure.clear();
+    this.#compared.clear();
+  }
+
+  /** X4. A store takes a new origin at any start but one after a stop in order; several gateways share the notes while they run. */
+  #doubt(notes: ReadonlyMap<string, string>): void {
+    const { store, sender } = this.#context;
+    if (store.bus !== undefined) return;
+    for (const [name, text] of notes) {
+      const stream = name.startsWith(SENT) ? name.slice(SENT.length) : sender.stream;
+      if (stream !== sender.stream && Number(text.split(';')[1]) !== store.origin) this.#unsure.add(stream);
+    }
   }
 
   #restore(notes: ReadonlyMap<string, string>): void {
@@ -123,8 +150,10 @@ export class Apart {
     const own = this.#ownNow();
     const kept: unknown = JSON.parse(this.#kept.get(storeId) ?? '{}');
     const keptOf = typeof kept === 'object' && kept !== null ? (kept as Record<string, unknown>) : {};
+    const has = (stream: string, upTo: number): boolean =>
+      this.#unsure.has(stream) ? this.#compared.has(storeId) : (applied[stream] ?? 0) >= upTo;
     return Object.entries(own).every(
-      ([stream, upTo]) => Math.max(applied[stream] ?? 0, Number(keptOf[stream] ?? 0)) >= upTo,
+      ([stream, upTo]) => Number(keptOf[stream] ?? 0) >= upTo || has(stream, upTo),
     );
   }
 
