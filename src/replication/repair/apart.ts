@@ -22,11 +22,14 @@ const KEPT = 'kept:';
 const SENT = 'sent:';
 /** Units: ms between two notes of when others were heard. */
 const NOTE_MS = 60_000;
+/** A last sequence: whatever it was, all of the stream. */
+const WHOLE = Number.MAX_SAFE_INTEGER;
 /** Other stores of which it is remembered what they have. */
 const KEPT_MAX = 256;
 
 // notes   "heard" := Unix ms when another site was last heard
-//         "kept:" storeId := JSON of the last sequences, by stream of this store, of all that this store ever sent: that store has it
+//         "kept:" storeId := JSON of the last sequences, by stream of this store, of all that this store ever sent: that store has it;
+//         of a stream that did not end in order: WHOLE
 
 /** Watches how long this site has been apart. */
 export class Apart {
@@ -138,8 +141,8 @@ export class Apart {
   #restore(notes: ReadonlyMap<string, string>): void {
     for (const [name, text] of notes) {
       if (name.startsWith(KEPT)) this.#kept.set(name.slice(KEPT.length), text);
-      const sequence = name.startsWith(SENT) ? Number.parseInt(text, 10) : 0;
-      if (sequence > 0) this.#own[name.slice(SENT.length)] = sequence;
+      const sequence = name.startsWith(SENT) ? Number.parseInt(text, 10) : -1;
+      if (sequence >= 0) this.#own[name.slice(SENT.length)] = sequence;
     }
   }
 
@@ -150,11 +153,11 @@ export class Apart {
     const own = this.#ownNow();
     const kept: unknown = JSON.parse(this.#kept.get(storeId) ?? '{}');
     const keptOf = typeof kept === 'object' && kept !== null ? (kept as Record<string, unknown>) : {};
-    const has = (stream: string, upTo: number): boolean =>
-      this.#unsure.has(stream) ? this.#compared.has(storeId) : (applied[stream] ?? 0) >= upTo;
-    return Object.entries(own).every(
-      ([stream, upTo]) => Number(keptOf[stream] ?? 0) >= upTo || has(stream, upTo),
-    );
+    return Object.entries(own).every(([stream, upTo]) => {
+      const isUnsure = this.#unsure.has(stream);
+      if (Number(keptOf[stream] ?? -1) >= (isUnsure ? WHOLE : upTo)) return true;
+      return isUnsure ? this.#compared.has(storeId) : (applied[stream] ?? 0) >= upTo;
+    });
   }
 
   /** The last sequences of all streams of this store. */
@@ -190,7 +193,9 @@ export class Apart {
   #noteKept(member: Member, notes: Record<string, string>): void {
     const { storeId, lacking, loading, complete } = member;
     if (lacking || loading || !complete || !this.#hasAll(member)) return;
-    const text = JSON.stringify(this.#ownNow());
+    const own = { ...this.#ownNow() };
+    for (const stream of this.#unsure) own[stream] = WHOLE;
+    const text = JSON.stringify(own);
     if (this.#kept.get(storeId) === text) return;
     this.#kept.set(storeId, text);
     notes[KEPT + storeId] = text;
