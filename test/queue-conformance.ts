@@ -348,11 +348,12 @@ const cases: readonly Case[] = [
         most = Math.max(most, held.length);
       };
       await b.subscribe(take, { maxInFlight: 7 });
-      await publishAll(a, texts('m', 200));
+      const publishing = publishAll(a, texts('m', 200));
       while (total < 200 || held.length > 0) {
         await eventually('a full hand or the rest', () => held.length === 7 || total === 200);
         for (const message of held.splice(0, 3)) message.ack();
       }
+      await publishing;
       assert.equal(most, 7);
     },
   },

@@ -42,6 +42,8 @@ export const PUBLISH_BYTES_MAX = 16 * 1024 * 1024;
 export const STOP_TIMEOUT_MS = 10_000;
 /** Units: bytes. A config, password or secret file: far above any real one, so that a wrong path (a log) is refused. */
 export const CONFIG_FILE_BYTES_MAX = 1024 * 1024;
+/** Units: bytes of a peer's messages that wait to be merged here; beyond it the link is not read. A few of the largest envelopes. */
+export const PEER_HELD_BYTES_MAX = 4 * 1024 * 1024;
 /** Units: bytes written to a peer that does not answer; beyond it the link is closed, and what it did not carry comes by comparison. */
 export const PEER_STALLED_BYTES_MAX = 64 * 1024 * 1024;
 /** Units: bytes. nsqd's default -max-msg-size; lowered when a broker tells a smaller one. */

@@ -7,11 +7,20 @@
 //
 // Invariants
 //  L1  A send settles when its ACK came or the link is over; what it did not carry is found by comparison (DESIGN 7).
-//  L2  At most `receiveMax` delivered messages are unacknowledged; beyond that the socket is not read.
+//  L2  At most `receiveMax` delivered messages are unacknowledged; others wait here, and beyond PEER_HELD_BYTES_MAX of them
+//      the socket is not read.
 //  L3  A peer that is silent for LINK_STALLED_MS holds up nobody else: its sends settle, since the connection either still
 //      delivers them or ends (L1); beyond PEER_STALLED_BYTES_MAX waiting for it the link is closed.
+//  L4  So does one that answers, but not within LINK_LAGGING_MS, until it has caught up: the slowest peer does not set the pace of all.
 import type { Socket } from 'node:net';
-import { type Clock, type Logger, messageOf, PEER_STALLED_BYTES_MAX, type Timer } from '../../base/index.ts';
+import {
+  type Clock,
+  type Logger,
+  messageOf,
+  PEER_HELD_BYTES_MAX,
+  PEER_STALLED_BYTES_MAX,
+  type Timer,
+} from '../../base/index.ts';
 import { encodeCommand } from '../../resp/index.ts';
 import { PeerFrames } from './frames.ts';
 
@@ -20,6 +29,20 @@ const PING_MS = 1_000;
 export const LINK_SILENT_MS = 10_000;
 /** Three pings missed. */
 const LINK_STALLED_MS = 3_000;
+/** Longer than a healthy peer needs to merge what is under way, far away or under load. */
+export const LINK_LAGGING_MS = 1_000;
+
+/** A send that is not acknowledged. */
+interface Sent {
+  readonly atMs: number;
+  resolve: () => void;
+}
+
+/** A message that waits to be delivered. */
+interface Held {
+  readonly id: number;
+  readonly body: Buffer;
+}
 
 /** The other end. */
 export interface Peer {
@@ -45,7 +68,10 @@ export interface LinkOptions {
 /** A live link. */
 export class Link {
   readonly #options: LinkOptions;
-  readonly #waiting = new Map<number, () => void>();
+  /** Order: as sent. */
+  readonly #waiting = new Map<number, Sent>();
+  #held: Held[] = [];
+  #heldBytes = 0;
   #nextId = 1;
   #unacknowledged = 0;
   #paused = false;
@@ -108,12 +134,20 @@ export class Link {
     socket.uncork();
     this.sent++;
     this.bytesSent += body.length;
-    if (this.#stalled) return this.#sendStalled();
-    return new Promise((resolve) => this.#waiting.set(id, resolve));
+    const atMs = this.#options.clock.now();
+    if (this.#stalled || this.#lags) return this.#sendOn({ atMs, resolve: () => {} }, id);
+    return new Promise((resolve) => this.#waiting.set(id, { atMs, resolve }));
   }
 
-  async #sendStalled(): Promise<void> {
+  /** L3, L4. */
+  async #sendOn(sent: Sent, id: number): Promise<void> {
     if (this.#options.socket.writableLength > PEER_STALLED_BYTES_MAX) this.close();
+    else this.#waiting.set(id, sent);
+  }
+
+  get #lags(): boolean {
+    const [oldest] = this.#waiting.values();
+    return oldest !== undefined && this.#options.clock.now() - oldest.atMs > LINK_LAGGING_MS;
   }
 
   get #stalled(): boolean {
@@ -140,13 +174,22 @@ export class Link {
   }
 
   #settleAll(): void {
-    for (const resolve of this.#waiting.values()) resolve();
+    for (const { resolve } of this.#waiting.values()) resolve();
     this.#waiting.clear();
+  }
+
+  /** L4: nobody waits for what is overdue; it still counts. */
+  #letGo(): void {
+    for (const sent of this.#waiting.values()) {
+      sent.resolve();
+      sent.resolve = () => {};
+    }
   }
 
   #beat(): void {
     const { socket, logger, peer } = this.#options;
     if (this.#stalled) this.#settleAll();
+    else if (this.#lags) this.#letGo();
     if (this.#silentMs > LINK_SILENT_MS) {
       logger.warn({ peer: peer.site, address: peer.address }, 'peer silent, link closed');
       this.close();
@@ -184,18 +227,33 @@ export class Link {
   }
 
   #acknowledgedBy(id: number): void {
-    const resolve = this.#waiting.get(id);
+    const sent = this.#waiting.get(id);
     this.#waiting.delete(id);
-    resolve?.();
+    sent?.resolve();
   }
 
   #message(id: number, body: Buffer): void {
     this.received++;
-    this.#unacknowledged++;
-    if (this.#unacknowledged >= this.#options.receiveMax && !this.#paused) {
-      this.#paused = true;
-      this.#options.socket.pause();
+    this.#held.push({ id, body });
+    this.#heldBytes += body.length;
+    this.#deliverHeld();
+    if (this.#heldBytes <= PEER_HELD_BYTES_MAX || this.#paused) return;
+    this.#paused = true;
+    this.#options.socket.pause();
+  }
+
+  /** L2. */
+  #deliverHeld(): void {
+    while (!this.#closed && this.#unacknowledged < this.#options.receiveMax) {
+      const next = this.#held.shift();
+      if (next === undefined) return;
+      this.#heldBytes -= next.body.length;
+      this.#deliver(next);
     }
+  }
+
+  #deliver({ id, body }: Held): void {
+    this.#unacknowledged++;
     let open = true;
     this.#options.deliver(this, body, () => {
       if (!open) return;
@@ -209,7 +267,8 @@ export class Link {
     this.acknowledged++;
     if (this.#closed) return;
     this.#options.socket.write(encodeCommand(['MQKV.PEER', 'ACK', String(id)]));
-    if (!this.#paused || this.#unacknowledged >= this.#options.receiveMax) return;
+    this.#deliverHeld();
+    if (!this.#paused || this.#heldBytes > PEER_HELD_BYTES_MAX / 2) return;
     this.#paused = false;
     this.#heardAtMs = this.#options.clock.now();
     this.#options.socket.resume();

@@ -13,6 +13,7 @@ import {
   VALUE_BYTES_MAX,
 } from '../../base/index.ts';
 import type { BrokerState, Queue, QueueCapabilities, QueueMessage, QueueStats } from '../queue.ts';
+import { unlessAborted, within } from '../within.ts';
 import { connected, dialled } from './dialling.ts';
 import { PeerFrames } from './frames.ts';
 import { answer, greet, type Self } from './handshake.ts';
@@ -21,6 +22,8 @@ import { Link, type Peer } from './link.ts';
 /** Units: ms between tries at an address; the first and the longest. */
 const DIAL_MS_MIN = 100;
 const DIAL_MS_MAX = 2_000;
+/** Units: ms that `close` waits for peers to merge what is under way. */
+const CLOSE_GRACE_MS = 5_000;
 
 export interface PeersOptions {
   readonly peers: readonly { readonly host: string; readonly port: number }[];
@@ -75,6 +78,8 @@ class DirectPeers implements PeersQueue {
   readonly #links = new Map<string, Link>();
   readonly #dials: readonly Dial[];
   readonly #early = new Set<Socket>();
+  readonly #publishing = new Set<Promise<unknown>>();
+  #closing: Promise<void> | undefined;
   #handler: Handler | undefined;
   #receiveMax = 1;
 
@@ -94,15 +99,21 @@ class DirectPeers implements PeersQueue {
     }));
   }
 
-  async publish(body: Uint8Array): Promise<void> {
-    if (this.#scope.signal.aborted) throw new MqkvError('CLOSED', 'the queue is closed');
+  async publish(body: Uint8Array, signal?: AbortSignal): Promise<void> {
+    if (this.#isClosing || signal?.aborted === true) throw new MqkvError('CLOSED', 'the queue is closed');
     if (body.length > CAPABILITIES.maxMessageBytes) {
       throw new MqkvError(
         'MESSAGE_TOO_LARGE',
         `${body.length} bytes, at most ${CAPABILITIES.maxMessageBytes}`,
       );
     }
-    await Promise.all([...this.#links.values()].map((link) => link.send(body)));
+    const sent = Promise.all([...this.#links.values()].map((link) => link.send(body)));
+    this.#publishing.add(sent);
+    try {
+      await unlessAborted(signal, sent);
+    } finally {
+      this.#publishing.delete(sent);
+    }
   }
 
   async subscribe(handler: Handler, options: { readonly maxInFlight: number }): Promise<void> {
@@ -173,7 +184,18 @@ class DirectPeers implements PeersQueue {
     ];
   }
 
-  async close(): Promise<void> {
+  close(graceMs = CLOSE_GRACE_MS): Promise<void> {
+    this.#closing ??= this.#close(graceMs);
+    return this.#closing;
+  }
+
+  get #isClosing(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    if (this.#publishing.size > 0)
+      await within(this.#options.clock, graceMs, Promise.allSettled([...this.#publishing]));
     const ended = this.#scope.close();
     for (const link of this.#links.values()) link.close();
     for (const socket of this.#early) socket.destroy();
@@ -227,7 +249,7 @@ class DirectPeers implements PeersQueue {
 
   /** Two sites that dial each other at once keep the link which the smaller store id dialled. */
   #refusal(peer: Peer, outgoing: boolean): string | undefined {
-    if (this.#scope.signal.aborted) return 'ERR this site is stopping';
+    if (this.#isClosing) return 'ERR this site is stopping';
     if (peer.storeId === this.#options.storeId) return 'ERR this address is the site itself';
     if (peer.site === this.#options.site) return `DUPSITE another site is named '${peer.site}' too`;
     const present = this.#links.get(peer.storeId);
