@@ -19,6 +19,7 @@ const FOUND: readonly (readonly [number, readonly StoreKind[], string])[] = [
   [2517882993, ['embedded'], 'a comparison wanted before the clock jumped back was repeated until then'],
   [5001927, ['embedded'], 'an old message of the very site that the first copy came from'],
   [140, ['embedded'], 'freed just before the expiry was taken away'],
+  [111, ['redis'], 'freed by a Redis whose clock was ahead and went back'],
 ];
 
 function run(
