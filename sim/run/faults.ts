@@ -1,5 +1,5 @@
 // What goes wrong in a world, and how it is mended.
-import { below, type Random } from '../../src/base/index.ts';
+import { below, type Random, STABLE_MS } from '../../src/base/index.ts';
 import type { Broker } from '../world/broker.ts';
 import { pick } from './commands.ts';
 import type { FaultKind } from './plan.ts';
@@ -241,9 +241,13 @@ export class Faults {
   'set back'(): boolean {
     const host = this.#host(true);
     const copy = host?.disk?.copy();
+    const takenMs = this.#world.nowMs;
     if (host === undefined || copy === undefined) return false;
     this.#for(this.#lastMs(), () => {
       if (host.process === undefined) return;
+      // Of what is older than this nobody need remember that it was deleted.
+      const keptMs = Math.min(STABLE_MS, this.#world.plan.horizonMs);
+      if (this.#world.nowMs - takenMs >= keptMs) this.#world.mayResurrect = true;
       setBack(host, this.#world, { copy, isImage: below(this.#random, 2) === 0 });
       this.#restart(host);
     });

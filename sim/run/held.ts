@@ -49,6 +49,18 @@ export function commonText(
   return textOf(withoutOld(held, { old, unseen }));
 }
 
+/**
+ * A state without what only hides and may have been forgotten at one site before something newer came: that differs until a slow
+ * comparison, and shows nothing. Units: `olderMs` Unix ms.
+ */
+export function withoutHiding(facts: readonly Fact[], olderMs: number): Fact[] {
+  const old = BigInt(Math.max(0, olderMs)) << 48n;
+  const hides = (fact: Fact): boolean =>
+    (fact.is === 'clear' && fact.v < old) ||
+    (fact.is === 'part' && fact.value === null && fact.v < old && fact.seen.size === 0);
+  return facts.filter((fact) => !hides(fact));
+}
+
 /** Tombstones without increments may be forgotten one by one, and what values without increments have seen. */
 function withoutOld(held: Held, { old, unseen }: { readonly old: bigint; readonly unseen: bigint }): Held {
   const registers: Held['registers'] = new Map();

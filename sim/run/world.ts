@@ -41,7 +41,10 @@ export class World {
   readonly hosts: Host[] = [];
   readonly ledger: Ledger;
   readonly logger: Logger;
-  /** Some site was away for longer than the horizon: what was deleted may have come back (DESIGN 3). */
+  /**
+   * Some site was away for longer than the horizon, or was given an old copy of its folder: what was deleted may have come back
+   * (DESIGN 3).
+   */
   mayResurrect = false;
   /** A machine was set back without a trace: what it wrote before anybody could tell it so may count wrongly. */
   mayMiscount = false;

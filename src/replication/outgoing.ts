@@ -5,6 +5,8 @@
 //      it (`stale`): then its keys are to be marked again.
 //  O2  A repeated publish repeats its sequence and bytes; sequences are given in the order of sealing, from 1.
 //  O3  Every sequence of a numbered stream goes to the queue, at last as an empty message that closes the gap.
+//  O4  What was accepted is repeated as it was only while nothing that has ended it since can be forgotten: a new site, which knows
+//      nothing of the stream, would take it for alive.
 import { setMaxListeners } from 'node:events';
 import {
   below,
@@ -15,6 +17,7 @@ import {
   noteYoungGarbage,
   type Random,
   sleep,
+  STABLE_MS,
 } from '../base/index.ts';
 import type { Queue } from '../queue/index.ts';
 import { encodeEnvelope, envelopeOverheadBytes, madeAtMs, newStreamId } from './envelope.ts';
@@ -25,6 +28,8 @@ import { SequenceSet } from './sequence-set.ts';
 /** Units: ms. First and longest pause between tries at the same message. */
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 2_000;
+/** Units: ms. O4: with room for the way of the message and clocks that differ. */
+const RESEND_MS_MAX = STABLE_MS / 2;
 
 export interface OutgoingOptions {
   readonly site: string;
@@ -185,10 +190,10 @@ export class Outgoing {
     }
   }
 
-  /** Publishes a message of the stream once more, as it was. false: it is not kept any more, or too old. */
+  /** O4. Publishes a message of the stream once more, as it was. false: it is not kept any more, or too old. */
   resend(sequence: number): boolean {
     const message = this.#sent.get(sequence);
-    if (message === undefined || this.#isStale(message)) return false;
+    if (message === undefined || this.#isStale(message, RESEND_MS_MAX)) return false;
     this.resent++;
     void this.#options.queue.publish(message, this.#abort.signal).catch(() => this.failures++);
     return true;
@@ -271,9 +276,9 @@ export class Outgoing {
     for (const { done } of over) done(true);
   }
 
-  #isStale(message: Buffer): boolean {
+  #isStale(message: Buffer, mostMs = Number.POSITIVE_INFINITY): boolean {
     const { clock, messageAgeMaxMs = Number.POSITIVE_INFINITY } = this.#options;
-    return clock.now() - madeAtMs(message) > messageAgeMaxMs;
+    return clock.now() - madeAtMs(message) > Math.min(messageAgeMaxMs, mostMs);
   }
 
   /** undefined: failed this time. */

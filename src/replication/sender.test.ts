@@ -1,6 +1,6 @@
 // The sending half: batches, windows, repeats, and what becomes of messages that nobody takes.
 import { describe, expect, test } from 'vitest';
-import { MqkvError, SENT_KEYS_BYTES_MAX } from '../base/index.ts';
+import { MqkvError, SENT_KEYS_BYTES_MAX, STABLE_MS } from '../base/index.ts';
 import type { Queue } from '../queue/index.ts';
 import type { Store } from '../store/index.ts';
 import {
@@ -171,6 +171,19 @@ describe('what other sites miss', () => {
     sender.answerMissing([2]);
     await settle();
     expect(queue.published.map(contentOf)).toEqual(['2: two', '2: two']);
+    await sender.close(0);
+  });
+
+  test('O4: is as it is by now when what ended it may be forgotten', async () => {
+    const { clock, queue, sender } = await sent(['one', 'two']);
+    await clock.advance(STABLE_MS / 2 - 10_000);
+    sender.answerMissing([2]);
+    await settle();
+    expect(queue.published.map(contentOf)).toEqual(['2: two']);
+    await clock.advance(20_000);
+    sender.answerMissing([2]);
+    await clock.advance(100);
+    expect(queue.published.map(contentOf)).toEqual(['2: two', '3: two', '2: after 3-3']);
     await sender.close(0);
   });
 
