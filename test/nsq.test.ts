@@ -124,7 +124,7 @@ describe.skipIf(skip)('publishing to several nsqd', () => {
     await expect(a.publish(Buffer.alloc(0))).rejects.toMatchObject({ code: 'QUEUE_REFUSED' });
     await using locked = await startNsqd({ flags: ['-auth-http-address=127.0.0.1:1'] });
     await using c = await openNsq(at(locked.port), 'a', times);
-    await expect(c.publish(Buffer.from('x'))).rejects.toThrow(/AUTH required, which is not supported yet/);
+    await expect(c.publish(Buffer.from('x'))).rejects.toThrow(/AUTH required; give its secret/);
     await expect(openNsq(at(nsqd.port), 'no spaces')).rejects.toMatchObject({ code: 'BAD_CHANNEL' });
   });
 

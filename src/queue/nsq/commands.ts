@@ -15,6 +15,12 @@ export const fin = (id: string): Buffer => line(`FIN ${id}`);
 export const req = (id: string, delayMs: number): Buffer => line(`REQ ${id} ${delayMs}`);
 export const touch = (id: string): Buffer => line(`TOUCH ${id}`);
 
+/** Shape: the secret as it was given, UTF-8. */
+export function auth(secret: string): Buffer {
+  const body = Buffer.from(secret, 'utf8');
+  return Buffer.concat([line('AUTH'), u32(body.length), body]);
+}
+
 export function identify(features: Readonly<Record<string, unknown>>): Buffer {
   const body = Buffer.from(JSON.stringify(features), 'utf8');
   return Buffer.concat([line('IDENTIFY'), u32(body.length), body]);

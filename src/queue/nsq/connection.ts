@@ -1,11 +1,12 @@
 // One connection to one nsqd: handshake, answers in order, heartbeats, and its end, told exactly once.
 // Invariants: (1) nsqd answers commands that have answers in the order sent; (2) `ended` settles once, and then every
 // request still waiting has been rejected; (3) after the end nothing is written and no message is handed over.
-import net from 'node:net';
 import { type Clock, MqkvError, messageOf, type Timer } from '../../base/index.ts';
 import { type Address, formatAddress, kernelHost } from './address.ts';
-import { identify, MAGIC, NOP } from './commands.ts';
+import type { TlsFiles } from '../tls.ts';
+import { auth, identify, MAGIC, NOP } from './commands.ts';
 import { decodeMessage, ERROR, type Frame, FrameParser, MESSAGE, type RawMessage } from './frames.ts';
+import { type Compression, Wire } from './wire.ts';
 
 /** What opening needs. Units: ms in the names. */
 export interface ConnectionOptions {
@@ -17,6 +18,11 @@ export interface ConnectionOptions {
   readonly heartbeatMs: number;
   /** Time before nsqd delivers again; 0: nsqd's own default. */
   readonly messageTimeoutMs: number;
+  /** Undefined: no TLS. */
+  readonly tls?: TlsFiles | undefined;
+  /** For nsqd that wants AUTH. */
+  readonly authSecret?: string | undefined;
+  readonly compression?: Compression | undefined;
   readonly signal?: AbortSignal;
   readonly onMessage?: (message: RawMessage) => void;
 }
@@ -66,12 +72,11 @@ export class NsqConnection {
   /** The address actually connected, as the kernel tells it. */
   peer = '';
   readonly #options: ConnectionOptions;
-  readonly #socket: net.Socket;
+  readonly #wire: Wire;
   readonly #parser = new FrameParser();
   readonly #waiting: Waiter[] = [];
   #end: (error: MqkvError) => void = () => {};
   #over: MqkvError | undefined;
-  #corked = false;
   #heardAt: number;
   #watch: Timer;
 
@@ -82,10 +87,10 @@ export class NsqConnection {
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
-    this.#socket = net.connect({ host: options.address.host, port: options.address.port, noDelay: true });
-    this.#socket.on('data', (chunk) => this.#take(chunk));
-    this.#socket.on('error', (error) => this.destroy(messageOf(error)));
-    this.#socket.on('close', () => this.destroy('connection closed by nsqd'));
+    this.#wire = new Wire(options.address, {
+      data: (chunk) => this.#take(chunk),
+      over: (reason) => this.destroy(reason),
+    });
     this.#watch = options.clock.after(options.connectTimeoutMs, () => this.destroy('no answer in time'));
     options.signal?.addEventListener('abort', this.#abort, { once: true });
     if (options.signal?.aborted === true) this.destroy('closed');
@@ -112,27 +117,56 @@ export class NsqConnection {
       heartbeat_interval: heartbeatMs,
       output_buffer_size: -1,
       output_buffer_timeout: -1,
-      tls_v1: false,
-      deflate: false,
-      snappy: false,
+      tls_v1: this.#options.tls !== undefined,
+      deflate: this.#options.compression === 'deflate',
+      snappy: this.#options.compression === 'snappy',
     };
     if (messageTimeoutMs > 0) features.msg_timeout = messageTimeoutMs;
-    this.#agree(await this.request([MAGIC, identify(features)]));
+    const { tls, compression } = this.#options;
+    this.#parser.stopsAfterFrame = tls !== undefined || compression !== undefined;
+    await this.#agree(await this.request([MAGIC, identify(features)]));
     this.peer = formatAddress({
-      host: kernelHost(this.#socket.remoteAddress ?? this.address.host),
-      port: this.#socket.remotePort ?? this.address.port,
+      host: kernelHost(this.#wire.remoteAddress ?? this.address.host),
+      port: this.#wire.remotePort ?? this.address.port,
     });
     this.#watch.cancel();
     const periodMs = Math.ceil(Math.min(heartbeatMs, this.#options.requestTimeoutMs) / 4);
     this.#watch = this.#options.clock.every(periodMs, () => this.#check());
   }
 
-  #agree(text: string): void {
+  async #agree(text: string): Promise<void> {
     const answer = parseFeatures(text);
     if (answer === undefined) throw this.#failure(`unexpected answer to IDENTIFY: ${text.slice(0, 100)}`);
-    if (answer.auth_required === true) throw new NsqdError('AUTH required, which is not supported yet');
     if (typeof answer.max_rdy_count === 'number' && answer.max_rdy_count >= 1)
       this.maxRdy = answer.max_rdy_count;
+    await this.#upgrade(answer);
+    const { authSecret } = this.#options;
+    if (answer.auth_required !== true) return;
+    if (authSecret === undefined)
+      throw new NsqdError('AUTH required; give its secret: nsq://SECRET@HOST:PORT');
+    await this.request([auth(authSecret)]);
+  }
+
+  /** Each layer that both sides want is begun after nsqd's answer, and nsqd confirms it inside. */
+  async #upgrade(answer: Readonly<Record<string, unknown>>): Promise<void> {
+    const { tls, compression } = this.#options;
+    if (tls !== undefined) {
+      if (answer.tls_v1 !== true)
+        throw new NsqdError('it offers no TLS (start it with -tls-cert and -tls-key)');
+      await this.#layer(compression !== undefined, () => this.#wire.secure(tls));
+    }
+    if (compression === undefined) return;
+    if (answer[compression] !== true)
+      throw new NsqdError(`it offers no ${compression} (see its -${compression})`);
+    await this.#layer(false, (rest) => this.#wire.compress(compression, rest));
+  }
+
+  /** `begin` takes what came after nsqd's answer: it is of the new layer already. */
+  async #layer(isFollowed: boolean, begin: (rest: Buffer) => void): Promise<void> {
+    const confirmed = this.request([]);
+    this.#parser.stopsAfterFrame = isFollowed;
+    begin(this.#parser.takeRest());
+    await confirmed;
   }
 
   /** Sends a command that has an answer. Rejects with NsqdError, or QUEUE_UNREACHABLE when the connection ends. */
@@ -147,15 +181,7 @@ export class NsqConnection {
   /** Sends a command without an answer; what one turn sends leaves in one write. Nothing happens after the end. */
   send(part: Uint8Array): void {
     if (this.#over !== undefined) return;
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#socket.cork();
-      process.nextTick(() => {
-        this.#corked = false;
-        this.#socket.uncork();
-      });
-    }
-    this.#socket.write(part);
+    this.#wire.write(part);
   }
 
   /** Ends it at once. Idempotent. */
@@ -164,7 +190,7 @@ export class NsqConnection {
     this.#over = this.#failure(reason);
     this.#watch.cancel();
     this.#options.signal?.removeEventListener('abort', this.#abort);
-    this.#socket.destroy();
+    this.#wire.destroy();
     for (const waiter of this.#waiting.splice(0)) waiter.reject(this.#over);
     this.#end(this.#over);
   }

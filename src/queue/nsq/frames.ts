@@ -22,8 +22,13 @@ export interface RawMessage {
   readonly body: Buffer;
 }
 
-/** Cuts a byte stream into frames. After `push` answered a text the stream is broken for good. */
+/**
+ * Cuts a byte stream into frames. After `push` answered a text the stream is broken for good. With `stopsAfterFrame` it goes no
+ * further than one frame, since what follows is of another kind: `takeRest` gives it and goes on.
+ */
 export class FrameParser {
+  stopsAfterFrame = false;
+  #isStopped = false;
   #chunks: Buffer[] = [];
   #bytes = 0;
   #needed = 8;
@@ -32,11 +37,11 @@ export class FrameParser {
   push(chunk: Buffer, take: (frame: Frame) => void): string | undefined {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
-    if (this.#bytes < this.#needed) return undefined;
+    if (this.#isStopped || this.#bytes < this.#needed) return undefined;
     const buffer = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks, this.#bytes);
     let at = 0;
     this.#needed = 8;
-    while (buffer.length - at >= 8) {
+    while (!this.#isStopped && buffer.length - at >= 8) {
       const size = buffer.readUInt32BE(at);
       const type = buffer.readUInt32BE(at + 4);
       const problem = malformed(size, type);
@@ -45,11 +50,20 @@ export class FrameParser {
         this.#needed = 4 + size;
         break;
       }
+      this.#isStopped = this.stopsAfterFrame;
       take({ type, data: buffer.subarray(at + 8, at + 4 + size) });
       at += 4 + size;
     }
     this.#keep(buffer.subarray(at));
     return undefined;
+  }
+
+  /** What came after the frame at which it stopped. */
+  takeRest(): Buffer {
+    const rest = Buffer.concat(this.#chunks);
+    this.#keep(Buffer.alloc(0));
+    this.#isStopped = false;
+    return rest;
   }
 
   /** A small rest is copied so that it does not hold on to the chunk. */

@@ -1,12 +1,14 @@
 // The NSQ adapter of Queue: a publisher and a consumer that know nothing of each other.
 import { type Clock, type Logger, MqkvError, type Random } from '../../base/index.ts';
 import type { BrokerState, Queue, QueueCapabilities, QueueMessage, QueueStats } from '../queue.ts';
+import { type QueueTls, readTls } from '../tls.ts';
 import { type Address, formatAddress } from './address.ts';
 import { Consumer } from './consumer.ts';
 import type { Link } from './link.ts';
 import { Publisher } from './publisher.ts';
 import { DEFAULT_TIMES, type Settings } from './settings.ts';
 import { askStats, type StatsTarget } from './stats.ts';
+import type { Compression } from './wire.ts';
 
 /** The brokers and the topic, as an nsq:// URL names them. */
 export interface NsqUrl {
@@ -17,6 +19,11 @@ export interface NsqUrl {
   readonly topic: string;
   /** HTTP addresses for statistics, for the nsqd at the same place; shorter or empty: the default. */
   readonly http: readonly Address[];
+  /** Of the connections to nsqd; statistics and nsqlookupd are asked by plain HTTP. */
+  readonly tls?: QueueTls | undefined;
+  /** For nsqd with -auth-http-address. */
+  readonly authSecret?: string | undefined;
+  readonly compression?: Compression | undefined;
 }
 
 /** Units: ms in the names. */
@@ -35,14 +42,16 @@ const CLOSE_GRACE_MS = 5_000;
 /**
  * Opens the queue: tries to connect once for publishing, and goes on trying whether or not that worked. Subscribe
  * before the first publish, else the topic's backlog goes to the first channel alone.
- * Errors: BAD_CHANNEL. A broker that is away is no error.
+ * Errors: BAD_CHANNEL, START for TLS files. A broker that is away is no error.
  */
 export async function openNsqQueue(options: NsqQueueOptions): Promise<Queue> {
   if (!CHANNEL.test(options.channel)) {
     throw new MqkvError('BAD_CHANNEL', `channel "${options.channel}" must be 1 to 64 of A-Z a-z 0-9 . _ -`);
   }
   const { url, ...rest } = options;
-  const queue = new NsqQueue(url, { ...DEFAULT_TIMES, ...rest, topic: url.topic });
+  const { topic, authSecret, compression } = url;
+  const tls = url.tls === undefined ? undefined : await readTls(url.tls);
+  const queue = new NsqQueue(url, { ...DEFAULT_TIMES, ...rest, topic, tls, authSecret, compression });
   await queue.start();
   return queue;
 }

@@ -1,5 +1,7 @@
 // What the parts of one NSQ queue share: names, times, clock, randomness, logger.
 import type { Clock, Logger, Random } from '../../base/index.ts';
+import type { TlsFiles } from '../tls.ts';
+import type { Compression } from './wire.ts';
 
 /** Units: ms in the names. */
 export interface Settings {
@@ -18,6 +20,10 @@ export interface Settings {
   readonly messageTimeoutMs: number;
   readonly lookupPeriodMs: number;
   readonly httpTimeoutMs: number;
+  /** Undefined: no TLS, no AUTH, nothing compressed. */
+  readonly tls?: TlsFiles | undefined;
+  readonly authSecret?: string | undefined;
+  readonly compression?: Compression | undefined;
 }
 
 export const DEFAULT_TIMES = {
