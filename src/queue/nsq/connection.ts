@@ -23,9 +23,14 @@ export interface ConnectionOptions {
   /** For nsqd that wants AUTH. */
   readonly authSecret?: string | undefined;
   readonly compression?: Compression | undefined;
+  /** How long nsqd may hold back what it compresses; 0: its own default. */
+  readonly bufferTimeoutMs?: number | undefined;
   readonly signal?: AbortSignal;
   readonly onMessage?: (message: RawMessage) => void;
 }
+
+/** Units: ms. The least that an nsqd takes by default (-min-output-buffer-timeout). */
+const LEAST_BUFFER_MS = 25;
 
 interface Waiter {
   readonly resolve: (text: string) => void;
@@ -46,9 +51,14 @@ export async function openConnection(options: ConnectionOptions): Promise<NsqCon
     return await identified(options);
   } catch (error) {
     // This nsqd allows less than we ask for: its own timeout and the shortest heartbeat are always allowed.
-    if (!(error instanceof NsqdError && /(msg timeout|heartbeat interval) .*invalid/.test(error.message)))
+    if (
+      !(
+        error instanceof NsqdError &&
+        /(msg timeout|heartbeat interval|output buffer timeout) .*invalid/.test(error.message)
+      )
+    )
       throw error;
-    return identified({ ...options, messageTimeoutMs: 0, heartbeatMs: 1_000 });
+    return identified({ ...options, messageTimeoutMs: 0, heartbeatMs: 1_000, bufferTimeoutMs: 0 });
   }
 }
 
@@ -115,8 +125,7 @@ export class NsqConnection {
       user_agent: 'mqkv',
       feature_negotiation: true,
       heartbeat_interval: heartbeatMs,
-      output_buffer_size: -1,
-      output_buffer_timeout: -1,
+      ...this.#buffering(),
       tls_v1: this.#options.tls !== undefined,
       deflate: this.#options.compression === 'deflate',
       snappy: this.#options.compression === 'snappy',
@@ -132,6 +141,13 @@ export class NsqConnection {
     this.#watch.cancel();
     const periodMs = Math.ceil(Math.min(heartbeatMs, this.#options.requestTimeoutMs) / 4);
     this.#watch = this.#options.clock.every(periodMs, () => this.#check());
+  }
+
+  /** Nothing is held back; what is compressed leaves nsqd only when its buffer is flushed, at the earliest after its least time. */
+  #buffering(): Record<string, number> {
+    const { compression, bufferTimeoutMs = LEAST_BUFFER_MS } = this.#options;
+    if (compression === undefined) return { output_buffer_size: -1, output_buffer_timeout: -1 };
+    return bufferTimeoutMs === 0 ? {} : { output_buffer_timeout: bufferTimeoutMs };
   }
 
   async #agree(text: string): Promise<void> {
