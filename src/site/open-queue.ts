@@ -1,6 +1,6 @@
 // From a parsed queue URL to its adapter; drivers are loaded only when they are configured.
 import type { Clock, Logger, Random } from '../base/index.ts';
-import type { Queue } from '../queue/index.ts';
+import { type Queue, readTls } from '../queue/index.ts';
 import type { PeersQueue, TcpPeerPort } from '../queue/peers/index.ts';
 import type { Config } from './config.ts';
 import type { PeersUrl, QueueUrl } from './urls.ts';
@@ -26,8 +26,10 @@ export interface OpenedQueue {
 export async function openPort(around: QueueSurroundings): Promise<TcpPeerPort> {
   const { config, storeId, clock, random, logger, address } = around;
   const { openPeerPort } = await import('../queue/peers/index.ts');
-  const { site, secret } = config;
-  return openPeerPort({ site, storeId, secret, clock, random, logger, address });
+  const { site, secret, queues } = config;
+  const url = queues.find(({ kind }) => kind === 'peers');
+  const tls = url?.tls === undefined ? undefined : await readTls(url.tls);
+  return openPeerPort({ site, storeId, secret, clock, random, logger, address, tls });
 }
 
 /** Opens the adapter of a URL. Errors: MqkvError of the adapter; a broker that is away is none. */
@@ -58,6 +60,8 @@ async function openPeers(url: PeersUrl, around: QueueSurroundings): Promise<Open
   const { config, storeId, clock, random, logger, address } = around;
   const { openPeersQueue } = await import('../queue/peers/index.ts');
   const { site, secret } = config;
-  const queue = openPeersQueue({ peers: url.peers, site, storeId, secret, clock, random, logger, address });
+  const tls = url.tls === undefined ? undefined : await readTls(url.tls);
+  const common = { site, storeId, secret, clock, random, logger, address, tls };
+  const queue = openPeersQueue({ peers: url.peers, ...common });
   return { queue, peers: queue };
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterEach, expect, test } from 'vitest';
 import { eventually } from '../brokers/index.ts';
+import { testCertificate, testKey } from '../../src/server/test-certificate.ts';
 import { type MqkvProcess, startMqkv } from './mqkv.ts';
 
 const PASSWORD = 'open sesame';
@@ -47,4 +48,28 @@ test('sites with a password link by their shared secret; without one they do not
   await expect(
     startMqkv(['--site', 'c', '--password-file', password, '--queue', 'peers://127.0.0.1:1']),
   ).rejects.toThrow(/needs --secret-file/);
+}, 30_000);
+
+test('sites that listen with TLS link, and copy, by TLS', async () => {
+  const { secret, password } = await files();
+  const [cert, key] = [`${secret}.cert`, `${secret}.key`];
+  await writeFile(cert, testCertificate);
+  await writeFile(key, testKey);
+  const flags = ['--tls-cert', cert, '--tls-key', key, '--secret-file', secret, '--password-file', password];
+  const tls = `tls=yes&tls_ca=${cert}`;
+  const client = (port: number): Redis => {
+    const made = new Redis({ host: '127.0.0.1', port, password: PASSWORD, tls: { ca: testCertificate } });
+    made.on('error', () => {});
+    closers.push(() => made.disconnect());
+    return made;
+  };
+  const a = await site('a', [...flags, '--queue', `peers://127.0.0.1:1?${tls}`]);
+  const ca = client(a.port);
+  await ca.set('before', 'copied');
+  const b = await startMqkv(['--site', 'b', ...flags, '--queue', `peers://127.0.0.1:${a.port}?${tls}`]);
+  closers.push(() => b.stop());
+  const cb = client(b.port);
+  expect(await cb.get('before')).toBe('copied');
+  await cb.set('after', 'linked');
+  await eventually('the write at the other site', async () => (await ca.get('after')) === 'linked');
 }, 30_000);

@@ -10,6 +10,7 @@ import {
   type Timer,
 } from '../../base/index.ts';
 import { type AskCounters, AskLink } from './ask-link.ts';
+import type { TlsFiles } from '../tls.ts';
 import { connected, dialled } from './dialling.ts';
 import { PeerFrames } from './frames.ts';
 import { answer, FOR_ASKING, greet, type Self } from './handshake.ts';
@@ -34,6 +35,8 @@ export interface PeerPortOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Other sites are dialled with TLS. */
+  readonly tls?: TlsFiles | undefined;
   /** Where peers may reach this site; empty: unknown. */
   readonly address: () => string;
 }
@@ -144,7 +147,7 @@ export class TcpPeerPort {
     const { clock } = this.#options;
     const target = hostPortOf(to.address);
     if (target === undefined) throw new MqkvError('PEER_UNREACHABLE', `no address "${to.address}"`);
-    const socket = dialled(target);
+    const socket = dialled(target, this.#options.tls);
     this.#early.add(socket);
     try {
       const frames = new PeerFrames();

@@ -13,6 +13,7 @@ import {
   VALUE_BYTES_MAX,
 } from '../../base/index.ts';
 import type { BrokerState, Queue, QueueCapabilities, QueueMessage, QueueStats } from '../queue.ts';
+import type { TlsFiles } from '../tls.ts';
 import { unlessAborted, within } from '../within.ts';
 import { connected, dialled } from './dialling.ts';
 import { PeerFrames } from './frames.ts';
@@ -33,6 +34,8 @@ export interface PeersOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Other sites are dialled with TLS. */
+  readonly tls?: TlsFiles | undefined;
   /** Where peers may reach this site; empty: unknown. */
   readonly address: () => string;
 }
@@ -228,7 +231,7 @@ class DirectPeers implements PeersQueue {
 
   /** Result: undefined, or why there is no link. */
   async #dial(dial: Dial): Promise<string | undefined> {
-    const socket = dialled(dial);
+    const socket = dialled(dial, this.#options.tls);
     this.#early.add(socket);
     try {
       const frames = new PeerFrames();
