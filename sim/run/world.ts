@@ -121,6 +121,8 @@ export class World {
     const fromMs = this.scheduler.nowMs;
     this.scheduler.skip(ms);
     this.#leaps.push({ fromMs, toMs: fromMs + ms });
+    // Nobody can tell a second store under a name from the first one after a loss of memory: what others forgot the first may not have heard.
+    if (this.hosts.some(({ isRival }) => isRival)) this.mayResurrect = true;
   }
 
   start(host: Host): void {

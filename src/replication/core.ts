@@ -174,9 +174,12 @@ export class Core {
     return siteLags(this.#ownState(), this.membership, this.#streams);
   }
 
-  /** Copied data is missing until it is loaded, lost messages until they are repaired. */
+  /**
+   * Copied data is missing until it is loaded, lost messages until they are repaired, and what a rival takes until it has left: no
+   * other site may forget meanwhile what this one has not heard of.
+   */
   get #isLacking(): boolean {
-    return (this.repair?.pending ?? 0) > 0;
+    return (this.repair?.pending ?? 0) > 0 || this.membership.hasRival;
   }
 
   get #isLoading(): boolean {

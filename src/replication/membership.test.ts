@@ -199,13 +199,13 @@ describe('a second site under one name', () => {
       hear('a', 'rival', { startedAtMs: 40_000 });
       await clock.advance(1_000);
     }
-    expect(membership.duplicate).toBe(true);
+    expect([membership.duplicate, membership.hasRival]).toEqual([true, true]);
     membership.tick();
     expect(left).toEqual([]);
     await clock.advance(10_001);
     expect(membership.duplicate).toBe(false);
     for (let i = 0; i < 3; i++) membership.tick();
-    expect(left).toEqual(['left']);
+    expect([left, membership.hasRival]).toEqual([['left'], false]);
   });
 
   test('the one that started earlier goes on', async () => {

@@ -90,6 +90,11 @@ export class Membership {
     return this.#rival.isFirst;
   }
 
+  /** Another store uses this site's name: a part of this site's messages goes there. */
+  get hasRival(): boolean {
+    return this.#rival.isThere;
+  }
+
   /** Notes a heartbeat of another store; what is malformed is ignored with a warning. */
   hear(header: EnvelopeHeader, bytes: Uint8Array): void {
     const heartbeat = decodeHeartbeat(bytes);

@@ -26,6 +26,11 @@ export class Rival {
     this.#options = options;
   }
 
+  /** It is there, or was until a moment ago: it takes messages that this site lacks. */
+  get isThere(): boolean {
+    return this.#rival !== undefined;
+  }
+
   /** It started earlier: data commands are to be refused here. */
   get isFirst(): boolean {
     if (this.#rival === undefined || this.#isGone) return false;
