@@ -7,6 +7,8 @@
 //  X3  It discards only when the peer has applied all that this store ever sent, and nothing waits to be sent.
 //  X4  How much a process sent that did not stop in order is not known (its last note may be older than its last message): of that the
 //      peer has all only when it has been compared with since.
+//  X5  What a peer has is known of its present history only: one that has gone back, or may have, has other origins. It may have lost
+//      what it wrote itself and only this site still holds, so it must be of the history that it had when the two were apart.
 import { type Clock, type Timer } from '../../base/index.ts';
 import type { Member } from '../membership.ts';
 import type { RepairContext } from '../repair-hooks.ts';
@@ -28,7 +30,7 @@ const WHOLE = Number.MAX_SAFE_INTEGER;
 const KEPT_MAX = 256;
 
 // notes   "heard" := Unix ms when another site was last heard
-//         "kept:" storeId := JSON of the last sequences, by stream of this store, of all that this store ever sent: that store has it;
+//         "kept:" storeId ("." origin)* := JSON of the last sequences, by stream of this store, of all that this store ever sent: that store has it;
 //         of a stream that did not end in order: WHOLE
 
 /** Watches how long this site has been apart. */
@@ -96,7 +98,8 @@ export class Apart {
   async decide(peer: Member, ask: () => Promise<boolean>): Promise<boolean> {
     // Other gateways of this site may have sent and noted more.
     this.#restore(await this.#context.store.notes.read());
-    if (!this.#hasAll(peer) || this.mustStay) return false;
+    const isKnown = this.#kept.has(historyOf(peer));
+    if (!isKnown || !this.#hasAll(peer) || this.mustStay) return false;
     this.#isAsking = true;
     try {
       return (await ask()) && !this.mustStay && this.#hasAll(peer);
@@ -112,8 +115,8 @@ export class Apart {
   }
 
   /** Everything was compared with another store. */
-  compared(storeId: string): void {
-    this.#compared.add(storeId);
+  compared(member: Member): void {
+    this.#compared.add(historyOf(member));
     for (const oldest of this.#compared) {
       if (this.#compared.size <= KEPT_MAX) break;
       this.#compared.delete(oldest);
@@ -147,16 +150,18 @@ export class Apart {
   }
 
   /** X3. */
-  #hasAll({ storeId, applied }: Member): boolean {
+  #hasAll(member: Member): boolean {
     const { sender } = this.#context;
     if (!sender.empty) return false;
     const own = this.#ownNow();
-    const kept: unknown = JSON.parse(this.#kept.get(storeId) ?? '{}');
+    const { applied } = member;
+    const history = historyOf(member);
+    const kept: unknown = JSON.parse(this.#kept.get(history) ?? '{}');
     const keptOf = typeof kept === 'object' && kept !== null ? (kept as Record<string, unknown>) : {};
     return Object.entries(own).every(([stream, upTo]) => {
       const isUnsure = this.#unsure.has(stream);
       if (Number(keptOf[stream] ?? -1) >= (isUnsure ? WHOLE : upTo)) return true;
-      return isUnsure ? this.#compared.has(storeId) : (applied[stream] ?? 0) >= upTo;
+      return isUnsure ? this.#compared.has(history) : (applied[stream] ?? 0) >= upTo;
     });
   }
 
@@ -191,14 +196,15 @@ export class Apart {
   }
 
   #noteKept(member: Member, notes: Record<string, string>): void {
-    const { storeId, lacking, loading, complete } = member;
+    const { lacking, loading, complete } = member;
+    const history = historyOf(member);
     if (lacking || loading || !complete || !this.#hasAll(member)) return;
     const own = { ...this.#ownNow() };
     for (const stream of this.#unsure) own[stream] = WHOLE;
     const text = JSON.stringify(own);
-    if (this.#kept.get(storeId) === text) return;
-    this.#kept.set(storeId, text);
-    notes[KEPT + storeId] = text;
+    if (this.#kept.get(history) === text) return;
+    this.#kept.set(history, text);
+    notes[KEPT + history] = text;
     for (const gone of this.#surplus()) notes[KEPT + gone] = '';
   }
 
@@ -216,4 +222,10 @@ export class Apart {
       this.#notedMs = 0;
     }
   }
+}
+
+/** X5. */
+function historyOf({ storeId, origin, origins }: Member): string {
+  const all = origins.length > 0 ? origins : [origin];
+  return [storeId, ...all.toSorted((a, b) => a - b).map((one) => one.toString(16))].join('.');
 }

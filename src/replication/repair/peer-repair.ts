@@ -215,7 +215,8 @@ export class PeerRepair implements Repair {
   #compared(storeId: string, { withYoung, isWhole, isOld }: Outcome, sinceMs: number): void {
     const wish = this.#wishes.get(storeId);
     const isSame = isWhole && (withYoung || (wish !== undefined && !isThorough(wish)));
-    if (isWhole && withYoung) this.work.apart.compared(storeId);
+    const member = this.#member(storeId);
+    if (isWhole && withYoung && member !== undefined) this.work.apart.compared(member);
     if (wish !== undefined && isSame && wish.sinceMs <= sinceMs) this.#settle(wish);
     if (isOld) this.#learned(storeId);
   }
@@ -286,7 +287,7 @@ export class PeerRepair implements Repair {
     logger.info({ peer: member.site, reasons, ...done }, 'compared with another site');
     const isWhole = withYoung && slots === undefined;
     if (status.isComplete && !status.isLacking && isWhole) receiver.adopt(status.applied);
-    if (isWhole) this.work.apart.compared(member.storeId);
+    if (isWhole) this.work.apart.compared(member);
     if (done.old > 0) this.#learned(member.storeId);
     // A wish from later than now is of before the clock jumped back.
     const isNewer = wish.sinceMs > sinceMs && wish.sinceMs <= this.#clock.now();
