@@ -6,7 +6,7 @@ import { simulate } from '../sim/run/simulation.ts';
 import { Totals } from '../sim/run/totals.ts';
 
 /** SIM_SEED begins with a given seed, SIM_SEEDS is how many; SIM_FRESH_SECONDS for how long fresh ones run. */
-const { SIM_SEED = '1001', SIM_SEEDS = '60', SIM_FRESH_SECONDS = '30' } = process.env;
+const { SIM_SEED = '1001', SIM_SEEDS = '60', SIM_FRESH_SECONDS = '0' } = process.env;
 const FIRST = Number(SIM_SEED);
 const SEEDS = Number(SIM_SEEDS);
 const FRESH_MS = Number(SIM_FRESH_SECONDS) * 1_000;

@@ -19,14 +19,15 @@ export interface MqkvProcess {
 
 const BIN = fileURLToPath(new URL('../../bin/mqkv.js', import.meta.url)).replace('/dist/bin/', '/bin/');
 
-/** Starts it on a free loopback port and waits until it is ready. Errors: Error with its log. */
+/** Starts it on a free loopback port (or the one given) and waits until it is ready. Errors: Error with its log. */
 export async function startMqkv(
   flags: readonly string[],
   runtime: string = process.execPath,
+  port = 0,
 ): Promise<MqkvProcess> {
   const child = spawn(
     runtime,
-    [BIN, 'serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', ...flags],
+    [BIN, 'serve', '--listen', `127.0.0.1:${port}`, '--admin', '127.0.0.1:0', ...flags],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
     },
@@ -35,11 +36,11 @@ export async function startMqkv(
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log = (log + text).slice(-1_000_000);
   });
-  const port = await readyPort(child, () => log);
+  const readyAt = await readyPort(child, () => log);
   const admin = await adminAddress(child, () => log);
   return {
     pid: child.pid ?? 0,
-    port,
+    port: readyAt,
     admin: `http://${admin}`,
     log: () => log,
     stop: () => stop(child),
