@@ -49,8 +49,21 @@ export async function throughput({ sites, carrier }: Sites, writes: number): Pro
   const before = await usedNow();
   const since = performance.now();
   await run('redis-benchmark', [
-    ...['-p', String(writer.port), '-t', 'set', '-n', String(writes), '-r', String(KEY_SPACE)],
-    ...['-d', String(VALUE_BYTES), '-P', '128', '-c', '16', '-q'],
+    '-p',
+    String(writer.port),
+    '-t',
+    'set',
+    '-n',
+    String(writes),
+    '-r',
+    String(KEY_SPACE),
+    '-d',
+    String(VALUE_BYTES),
+    '-P',
+    '128',
+    '-c',
+    '16',
+    '-q',
   ]);
   const clients = sites.map(({ port }) => clientOf(port));
   const [count = 0] = await Promise.all(clients.slice(0, 1).map((client) => client.dbsize()));

@@ -54,8 +54,13 @@ export async function startKafka({
       execFileSync(java, ['-cp', classes, 'kafka.tools.StorageTool', ...format], { stdio: 'ignore' });
     },
     args: (dir) => [
-      ...[`-${HEAP}`, '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', classes],
-      ...['kafka.Kafka', join(dir, 'server.properties')],
+      `-${HEAP}`,
+      '-XX:+UseSerialGC',
+      '-XX:TieredStopAtLevel=1',
+      '-cp',
+      classes,
+      'kafka.Kafka',
+      join(dir, 'server.properties'),
     ],
   });
 }

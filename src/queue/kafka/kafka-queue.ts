@@ -187,7 +187,7 @@ class KafkaQueue implements Queue {
   async #close(graceMs: number): Promise<void> {
     this.#isClosed = true;
     const { clock } = this.#settings;
-    await within(clock, graceMs, Promise.allSettled([...this.#publishing]));
+    await within(clock, graceMs, Promise.allSettled(this.#publishing));
     await this.#consumer?.close();
     await within(clock, 2 * CONNECT_MS, this.#scope.close());
     await within(clock, CONNECT_MS, this.#publisher.close());

@@ -82,7 +82,7 @@ async function limitOf(admin: Admin, topic: string): Promise<number> {
   ] as const;
   try {
     const [found] = await admin.describeConfigs({
-      resources: [...resources.map((one) => ({ ...one, configurationKeys: [LIMIT] }))],
+      resources: resources.map((one) => ({ ...one, configurationKeys: [LIMIT] })),
     });
     const value = Number(found?.configs.find(({ name }) => name === LIMIT)?.value);
     return value > 0 ? value : BATCH_BYTES_DEFAULT;

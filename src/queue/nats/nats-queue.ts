@@ -198,7 +198,7 @@ class NatsQueue implements Queue {
   async #close(graceMs: number): Promise<void> {
     this.#isClosed = true;
     const { clock } = this.#options;
-    const published = Promise.allSettled([...this.#publishing]);
+    const published = Promise.allSettled(this.#publishing);
     await within(clock, graceMs, published);
     this.#consumer?.close();
     const connection = this.#session.ready?.connection;

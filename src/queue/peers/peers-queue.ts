@@ -198,7 +198,7 @@ class DirectPeers implements PeersQueue {
 
   async #close(graceMs: number): Promise<void> {
     if (this.#publishing.size > 0)
-      await within(this.#options.clock, graceMs, Promise.allSettled([...this.#publishing]));
+      await within(this.#options.clock, graceMs, Promise.allSettled(this.#publishing));
     const ended = this.#scope.close();
     for (const link of this.#links.values()) link.close();
     for (const socket of this.#early) socket.destroy();

@@ -173,8 +173,14 @@ class RedisStreamsQueue implements Queue {
       throw new MqkvError('MESSAGE_TOO_LARGE', `${body.length} bytes, at most ${MESSAGE_BYTES_MAX}`);
     if (this.#link.state === 'down') throw this.#away();
     const added = this.#link.call([
-      ...['XADD', this.#stream, 'MAXLEN', '~', String(this.#lengthFor(body.length))],
-      ...['*', 'm', body],
+      'XADD',
+      this.#stream,
+      'MAXLEN',
+      '~',
+      String(this.#lengthFor(body.length)),
+      '*',
+      'm',
+      body,
     ]);
     const reply = await unlessAborted(signal, this.#answered(added));
     if (reply === undefined) throw new MqkvError('QUEUE_UNREACHABLE', `no answer for ${PUBLISH_MS} ms`);
@@ -248,7 +254,7 @@ class RedisStreamsQueue implements Queue {
   async #close(graceMs: number): Promise<void> {
     this.#isClosed = true;
     const { clock } = this.#settings;
-    await within(clock, graceMs, Promise.allSettled([...this.#publishing]));
+    await within(clock, graceMs, Promise.allSettled(this.#publishing));
     await within(clock, REQUEST_MS, this.#consumer?.close() ?? Promise.resolve());
     this.#link.close();
   }
