@@ -17,9 +17,9 @@ export async function startNats({ config = '', jetstream = true }: NatsOptions =
     command: 'nats-server',
     ports: [port],
     files: () => ({ 'nats.conf': config }),
-    args: (dir) => [
-      ...['-a', '127.0.0.1', '-p', String(port), '-c', join(dir, 'nats.conf')],
-      ...(jetstream ? ['-js', '-sd', join(dir, 'data')] : []),
-    ],
+    args: (dir) => {
+      const own = ['-a', '127.0.0.1', '-p', String(port), '-c', join(dir, 'nats.conf')];
+      return jetstream ? [...own, '-js', '-sd', join(dir, 'data')] : own;
+    },
   });
 }
