@@ -1,6 +1,7 @@
 // Several queues as one: each message goes to every one and all are consumed, so that a site can change from one to
 // another while it runs. What arrives twice is dropped by the receiver's stream windows.
 import { type Logger, MqkvError, messageOf } from '../base/index.ts';
+import { sumsOf } from './numbers.ts';
 import type { BrokerState, Queue, QueueCapabilities, QueueMessage, QueueStats } from './queue.ts';
 
 type Handler = (message: QueueMessage) => void;
@@ -57,19 +58,11 @@ class SeveralQueues implements Queue {
 
   async stats(): Promise<QueueStats> {
     const all = await Promise.all(this.#queues.map((queue) => queue.stats()));
-    const sum = (of: (stats: QueueStats) => number): number =>
-      all.reduce((total, stats) => total + of(stats), 0);
-    return {
-      topic: all.map(({ topic }) => topic).join('+'),
-      channel: all[0]?.channel ?? null,
-      connections: sum((stats) => stats.connections),
-      received: sum((stats) => stats.received),
-      finished: sum((stats) => stats.finished),
-      requeued: sum((stats) => stats.requeued),
-      inFlight: sum((stats) => stats.inFlight),
-      depth: sum((stats) => stats.depth),
-      brokers: all.flatMap(({ brokers }) => brokers),
-    };
+    const names = { topic: all.map(({ topic }) => topic).join('+'), channel: all[0]?.channel ?? null };
+    return sumsOf(
+      names,
+      all.flatMap(({ brokers }) => brokers),
+    );
   }
 
   brokers(): readonly BrokerState[] {

@@ -1,5 +1,7 @@
 // The Kafka adapter of Queue: an idempotent producer, a consumer group per site, a topic of a few partitions.
 import { MqkvError, messageOf, openScope, type Scope } from '../../base/index.ts';
+import { checkChannel } from '../channel.ts';
+import { sumsOf, UNKNOWN } from '../numbers.ts';
 import type {
   BrokerState,
   BrokerStats,
@@ -9,6 +11,7 @@ import type {
   QueueStats,
 } from '../queue.ts';
 import { readTls } from '../tls.ts';
+import { CLOSE_GRACE_MS, UnderWay } from '../under-way.ts';
 import { unlessAborted, within } from '../within.ts';
 import { Consumer } from './consumer.ts';
 import { loadDriver } from './driver.ts';
@@ -18,8 +21,6 @@ import { CONNECT_MS, type KafkaQueueOptions, PUBLISH_MS, type Settings } from '.
 
 export type { KafkaQueueOptions, KafkaUrl } from './settings.ts';
 
-const CHANNEL = /^[.a-zA-Z0-9_-]{1,64}$/;
-const CLOSE_GRACE_MS = 5_000;
 /** Units: ms that `subscribe` waits for its group: a broker delays the first members of a group for up to 3 s. */
 const SUBSCRIBE_MS = 5_000;
 
@@ -30,8 +31,7 @@ const SUBSCRIBE_MS = 5_000;
  * away, or refuses, is no error.
  */
 export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue> {
-  if (!CHANNEL.test(options.channel))
-    throw new MqkvError('BAD_CHANNEL', `channel "${options.channel}" must be 1 to 64 of A-Z a-z 0-9 . _ -`);
+  checkChannel(options.channel);
   const driver = await loadDriver();
   const { tls } = options.url;
   const queue = new KafkaQueue({
@@ -48,7 +48,7 @@ class KafkaQueue implements Queue {
   readonly #settings: Settings;
   readonly #publisher: Publisher;
   readonly #scope: Scope;
-  readonly #publishing = new Set<Promise<unknown>>();
+  readonly #publishing = new UnderWay();
   #consumer: Consumer | undefined;
   #isClosed = false;
   #closing: Promise<void> | undefined;
@@ -74,11 +74,7 @@ class KafkaQueue implements Queue {
   }
 
   publish(body: Uint8Array, signal?: AbortSignal): Promise<void> {
-    const publishing = this.#publish(body, signal);
-    this.#publishing.add(publishing);
-    const over = (): void => void this.#publishing.delete(publishing);
-    publishing.then(over, over);
-    return publishing;
+    return this.#publishing.add(this.#publish(body, signal));
   }
 
   async subscribe(
@@ -110,19 +106,7 @@ class KafkaQueue implements Queue {
 
   async stats(): Promise<QueueStats> {
     const { url, channel } = this.#settings;
-    const row = await this.#row();
-    const known = (value: number | null): number => value ?? 0;
-    return {
-      topic: url.topic,
-      channel,
-      connections: known(row.connections),
-      received: known(row.received),
-      finished: known(row.finished),
-      requeued: known(row.requeued),
-      inFlight: known(row.inFlight),
-      depth: known(row.depth),
-      brokers: [row],
-    };
+    return sumsOf({ topic: url.topic, channel }, [await this.#row()]);
   }
 
   brokers(): readonly BrokerState[] {
@@ -160,18 +144,10 @@ class KafkaQueue implements Queue {
   async #row(): Promise<BrokerStats> {
     const address = this.#address;
     const consumer = this.#consumer;
-    const none = {
-      connections: null,
-      received: null,
-      finished: null,
-      requeued: null,
-      inFlight: null,
-      depth: null,
-    };
     if (consumer?.isSubscribed !== true)
       return {
         address,
-        ...none,
+        ...UNKNOWN,
         error: consumer?.error ?? this.#publisher.error?.message ?? 'not subscribed yet',
       };
     try {
@@ -180,14 +156,14 @@ class KafkaQueue implements Queue {
       const depth = (await within(this.#settings.clock, CONNECT_MS, consumer.lag())) ?? null;
       return { address, connections: 1, received, finished, requeued, inFlight, depth };
     } catch (error) {
-      return { address, ...none, error: queueError(error).message };
+      return { address, ...UNKNOWN, error: queueError(error).message };
     }
   }
 
   async #close(graceMs: number): Promise<void> {
     this.#isClosed = true;
     const { clock } = this.#settings;
-    await within(clock, graceMs, Promise.allSettled(this.#publishing));
+    await this.#publishing.settled(clock, graceMs);
     await this.#consumer?.close();
     await within(clock, 2 * CONNECT_MS, this.#scope.close());
     await within(clock, CONNECT_MS, this.#publisher.close());

@@ -1,5 +1,7 @@
 // The NATS JetStream adapter of Queue: one connection, a stream that keeps messages, a durable consumer per site.
 import { MqkvError, messageOf } from '../../base/index.ts';
+import { checkChannel } from '../channel.ts';
+import { sumsOf, UNKNOWN } from '../numbers.ts';
 import type {
   BrokerState,
   BrokerStats,
@@ -8,6 +10,7 @@ import type {
   QueueMessage,
   QueueStats,
 } from '../queue.ts';
+import { CLOSE_GRACE_MS, UnderWay } from '../under-way.ts';
 import { unlessAborted, within } from '../within.ts';
 import { Consumer } from './consumer.ts';
 import { queueError } from './errors.ts';
@@ -22,8 +25,6 @@ import {
 
 export type { NatsQueueOptions, NatsUrl } from './settings.ts';
 
-const CHANNEL = /^[.a-zA-Z0-9_-]{1,64}$/;
-const CLOSE_GRACE_MS = 5_000;
 /** Units: ms that `subscribe` waits for its consumer to exist. */
 const SUBSCRIBE_MS = 2_000;
 
@@ -33,8 +34,7 @@ const SUBSCRIBE_MS = 2_000;
  * Errors: MqkvError `BAD_CHANNEL`. A server that is away, or refuses, is no error.
  */
 export async function openNatsQueue(options: NatsQueueOptions): Promise<Queue> {
-  if (!CHANNEL.test(options.channel))
-    throw new MqkvError('BAD_CHANNEL', `channel "${options.channel}" must be 1 to 64 of A-Z a-z 0-9 . _ -`);
+  checkChannel(options.channel);
   const queue = new NatsQueue(options);
   await queue.start();
   return queue;
@@ -44,7 +44,7 @@ class NatsQueue implements Queue {
   readonly name = 'nats';
   readonly #options: NatsQueueOptions;
   readonly #session: Session;
-  readonly #publishing = new Set<Promise<unknown>>();
+  readonly #publishing = new UnderWay();
   #consumer: Consumer | undefined;
   #isSubscribed = false;
   #messageBytesMax = MESSAGE_BYTES_DEFAULT;
@@ -67,11 +67,7 @@ class NatsQueue implements Queue {
   }
 
   publish(body: Uint8Array, signal?: AbortSignal): Promise<void> {
-    const publishing = this.#publish(body, signal);
-    this.#publishing.add(publishing);
-    const over = (): void => void this.#publishing.delete(publishing);
-    publishing.then(over, over);
-    return publishing;
+    return this.#publishing.add(this.#publish(body, signal));
   }
 
   async subscribe(
@@ -100,19 +96,7 @@ class NatsQueue implements Queue {
 
   async stats(): Promise<QueueStats> {
     const { url, channel } = this.#options;
-    const row = await this.#row();
-    const sum = (value: number | null): number => value ?? 0;
-    return {
-      topic: url.stream,
-      channel,
-      connections: sum(row.connections),
-      received: sum(row.received),
-      finished: sum(row.finished),
-      requeued: sum(row.requeued),
-      inFlight: sum(row.inFlight),
-      depth: sum(row.depth),
-      brokers: [row],
-    };
+    return sumsOf({ topic: url.stream, channel }, [await this.#row()]);
   }
 
   brokers(): readonly BrokerState[] {
@@ -163,22 +147,14 @@ class NatsQueue implements Queue {
   }
 
   async #row(): Promise<BrokerStats> {
-    const none = {
-      connections: null,
-      received: null,
-      finished: null,
-      requeued: null,
-      inFlight: null,
-      depth: null,
-    };
     const { ready, error } = this.#session;
     const address = this.#address;
-    if (ready === undefined) return { address, ...none, error: error?.message ?? 'not connected yet' };
+    if (ready === undefined) return { address, ...UNKNOWN, error: error?.message ?? 'not connected yet' };
     try {
       const { url, channel, clock } = this.#options;
       const asked = ready.manager.consumers.info(url.stream, durableOf(channel));
       const info = await within(clock, REQUEST_MS, asked);
-      if (info === undefined) return { address, ...none, error: 'no answer' };
+      if (info === undefined) return { address, ...UNKNOWN, error: 'no answer' };
       const { delivered, num_ack_pending: inFlight, num_pending: depth } = info;
       const received = delivered.consumer_seq;
       return {
@@ -191,15 +167,14 @@ class NatsQueue implements Queue {
         depth,
       };
     } catch (failure) {
-      return { address, ...none, error: queueError(failure).message };
+      return { address, ...UNKNOWN, error: queueError(failure).message };
     }
   }
 
   async #close(graceMs: number): Promise<void> {
     this.#isClosed = true;
     const { clock } = this.#options;
-    const published = Promise.allSettled(this.#publishing);
-    await within(clock, graceMs, published);
+    await this.#publishing.settled(clock, graceMs);
     this.#consumer?.close();
     const connection = this.#session.ready?.connection;
     await within(clock, REQUEST_MS, connection?.flush().catch(() => {}) ?? Promise.resolve());

@@ -1,7 +1,9 @@
 // The NSQ adapter of Queue: a publisher and a consumer that know nothing of each other.
 import { type Clock, type Logger, MqkvError, type Random } from '../../base/index.ts';
 import type { BrokerState, Queue, QueueCapabilities, QueueMessage, QueueStats } from '../queue.ts';
+import { checkChannel } from '../channel.ts';
 import { type QueueTls, readTls } from '../tls.ts';
+import { CLOSE_GRACE_MS } from '../under-way.ts';
 import { type Address, formatAddress } from './address.ts';
 import { Consumer } from './consumer.ts';
 import type { Link } from './link.ts';
@@ -36,18 +38,13 @@ export interface NsqQueueOptions extends Partial<Omit<Settings, 'topic' | 'chann
   readonly logger: Logger;
 }
 
-const CHANNEL = /^[.a-zA-Z0-9_-]{1,64}$/;
-const CLOSE_GRACE_MS = 5_000;
-
 /**
  * Opens the queue: tries to connect once for publishing, and goes on trying whether or not that worked. Subscribe
  * before the first publish, else the topic's backlog goes to the first channel alone.
  * Errors: BAD_CHANNEL, START for TLS files. A broker that is away is no error.
  */
 export async function openNsqQueue(options: NsqQueueOptions): Promise<Queue> {
-  if (!CHANNEL.test(options.channel)) {
-    throw new MqkvError('BAD_CHANNEL', `channel "${options.channel}" must be 1 to 64 of A-Z a-z 0-9 . _ -`);
-  }
+  checkChannel(options.channel);
   const { url, ...rest } = options;
   const { topic, authSecret, compression } = url;
   const tls = url.tls === undefined ? undefined : await readTls(url.tls);

@@ -1,5 +1,6 @@
 // What each nsqd counts for our channel, asked over HTTP.
 import { type Clock, messageOf } from '../../base/index.ts';
+import { sumsOf, UNKNOWN } from '../numbers.ts';
 import type { BrokerStats, QueueStats } from '../queue.ts';
 import type { Address } from './address.ts';
 import { ask, fieldsOf, itemsOf, numberOf } from './http.ts';
@@ -20,19 +21,8 @@ export interface StatsOptions {
 /** Asks all at once. Never rejects: one that does not answer is a row of nulls with `error`. */
 export async function askStats(targets: readonly StatsTarget[], options: StatsOptions): Promise<QueueStats> {
   const brokers = await Promise.all(targets.map((target) => askOne(target, options)));
-  const sum = (count: (row: BrokerStats) => number | null): number =>
-    brokers.reduce((total, row) => total + (count(row) ?? 0), 0);
-  return {
-    topic: options.topic,
-    channel: options.channel,
-    connections: sum((row) => row.connections),
-    received: sum((row) => row.received),
-    finished: sum((row) => row.finished),
-    requeued: sum((row) => row.requeued),
-    inFlight: sum((row) => row.inFlight),
-    depth: sum((row) => row.depth),
-    brokers,
-  };
+  const { topic, channel } = options;
+  return sumsOf({ topic, channel }, brokers);
 }
 
 async function askOne({ address, http }: StatsTarget, options: StatsOptions): Promise<BrokerStats> {
@@ -43,15 +33,7 @@ async function askOne({ address, http }: StatsTarget, options: StatsOptions): Pr
     if (status !== 200) throw new Error(`/stats answered with status ${status}`);
     return { address, ...readChannel(body, topic, channel) };
   } catch (error) {
-    const none = {
-      connections: null,
-      received: null,
-      finished: null,
-      requeued: null,
-      inFlight: null,
-      depth: null,
-    };
-    return { address, ...none, error: messageOf(error) };
+    return { address, ...UNKNOWN, error: messageOf(error) };
   }
 }
 

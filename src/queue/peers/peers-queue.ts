@@ -12,9 +12,11 @@ import {
   sleep,
   VALUE_BYTES_MAX,
 } from '../../base/index.ts';
+import { sumsOf, UNKNOWN } from '../numbers.ts';
 import type { BrokerState, Queue, QueueCapabilities, QueueMessage, QueueStats } from '../queue.ts';
 import type { TlsFiles } from '../tls.ts';
-import { unlessAborted, within } from '../within.ts';
+import { CLOSE_GRACE_MS, UnderWay } from '../under-way.ts';
+import { unlessAborted } from '../within.ts';
 import { connected, dialled } from './dialling.ts';
 import { PeerFrames } from './frames.ts';
 import { answer, greet, type Self } from './handshake.ts';
@@ -23,8 +25,6 @@ import { Link, type Peer } from './link.ts';
 /** Units: ms between tries at an address; the first and the longest. */
 const DIAL_MS_MIN = 100;
 const DIAL_MS_MAX = 2_000;
-/** Units: ms that `close` waits for peers to merge what is under way. */
-const CLOSE_GRACE_MS = 5_000;
 
 export interface PeersOptions {
   readonly peers: readonly { readonly host: string; readonly port: number }[];
@@ -81,7 +81,7 @@ class DirectPeers implements PeersQueue {
   readonly #links = new Map<string, Link>();
   readonly #dials: readonly Dial[];
   readonly #early = new Set<Socket>();
-  readonly #publishing = new Set<Promise<unknown>>();
+  readonly #publishing = new UnderWay();
   #closing: Promise<void> | undefined;
   #handler: Handler | undefined;
   #receiveMax = 1;
@@ -111,12 +111,7 @@ class DirectPeers implements PeersQueue {
       );
     }
     const sent = Promise.all([...this.#links.values()].map((link) => link.send(body)));
-    this.#publishing.add(sent);
-    try {
-      await unlessAborted(signal, sent);
-    } finally {
-      this.#publishing.delete(sent);
-    }
+    await unlessAborted(signal, this.#publishing.add(sent));
   }
 
   async subscribe(handler: Handler, options: { readonly maxInFlight: number }): Promise<void> {
@@ -154,19 +149,7 @@ class DirectPeers implements PeersQueue {
       depth: link.waiting,
     }));
     const absent = this.#dials.filter((dial) => !this.#linked(dial)).map((dial) => absentRow(dial));
-    const sum = (of: (row: (typeof brokers)[number]) => number): number =>
-      brokers.reduce((total, row) => total + of(row), 0);
-    return {
-      topic: 'peers',
-      channel: this.#options.site,
-      connections: brokers.length,
-      received: sum((row) => row.received),
-      finished: sum((row) => row.finished),
-      requeued: 0,
-      inFlight: sum((row) => row.inFlight),
-      depth: sum((row) => row.depth),
-      brokers: [...brokers, ...absent],
-    };
+    return sumsOf({ topic: 'peers', channel: this.#options.site }, [...brokers, ...absent]);
   }
 
   brokers(): readonly BrokerState[] {
@@ -197,8 +180,7 @@ class DirectPeers implements PeersQueue {
   }
 
   async #close(graceMs: number): Promise<void> {
-    if (this.#publishing.size > 0)
-      await within(this.#options.clock, graceMs, Promise.allSettled(this.#publishing));
+    await this.#publishing.settled(this.#options.clock, graceMs);
     const ended = this.#scope.close();
     for (const link of this.#links.values()) link.close();
     for (const socket of this.#early) socket.destroy();
@@ -306,16 +288,6 @@ class DirectPeers implements PeersQueue {
   }
 }
 
-function absentRow(dial: Dial): QueueStats['brokers'][number] {
-  const error = dial.error ?? 'not linked yet';
-  return {
-    address: dial.address,
-    connections: null,
-    received: null,
-    finished: null,
-    requeued: null,
-    inFlight: null,
-    depth: null,
-    error,
-  };
+function absentRow({ address, error = 'not linked yet' }: Dial): QueueStats['brokers'][number] {
+  return { address, ...UNKNOWN, error };
 }

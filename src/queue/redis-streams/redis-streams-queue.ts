@@ -1,6 +1,8 @@
 // The Redis Streams adapter of Queue: a stream of bounded length, a consumer group per site, on our own connection to Redis.
 import { MqkvError, messageOf, REDIS_STREAM_BYTES_MAX } from '../../base/index.ts';
 import { type Link, openLink } from '../../redis-link/index.ts';
+import { checkChannel } from '../channel.ts';
+import { sumsOf, UNKNOWN } from '../numbers.ts';
 import type {
   BrokerState,
   BrokerStats,
@@ -10,6 +12,7 @@ import type {
   QueueStats,
 } from '../queue.ts';
 import { readTls } from '../tls.ts';
+import { CLOSE_GRACE_MS, UnderWay } from '../under-way.ts';
 import { unlessAborted, within } from '../within.ts';
 import { Consumer } from './consumer.ts';
 import { expectNoError, itemsOf, numberOf, rowOf, textOf } from './replies.ts';
@@ -24,8 +27,6 @@ import {
 
 export type { RedisStreamsOptions, RedisStreamsUrl } from './settings.ts';
 
-const CHANNEL = /^[.a-zA-Z0-9_-]{1,64}$/;
-const CLOSE_GRACE_MS = 5_000;
 /** Messages that the stream keeps at least, however large. */
 const LENGTH_MIN = 256;
 /** How much one message moves the average of sizes. */
@@ -37,8 +38,7 @@ const SIZE_SHARE = 1 / 64;
  * Errors: MqkvError `BAD_CHANNEL`, `START` for TLS files. A Redis that is away, or refuses, is no error.
  */
 export async function openRedisStreamsQueue(options: RedisStreamsOptions): Promise<Queue> {
-  if (!CHANNEL.test(options.channel))
-    throw new MqkvError('BAD_CHANNEL', `channel "${options.channel}" must be 1 to 64 of A-Z a-z 0-9 . _ -`);
+  checkChannel(options.channel);
   const { tls } = options.url;
   const queue = new RedisStreamsQueue({
     ...options,
@@ -60,7 +60,7 @@ class RedisStreamsQueue implements Queue {
   readonly #settings: Settings;
   readonly #stream: Buffer;
   readonly #link: Link;
-  readonly #publishing = new Set<Promise<unknown>>();
+  readonly #publishing = new UnderWay();
   #sizeAverage = 0;
   #refusal: MqkvError | undefined;
   #consumer: Consumer | undefined;
@@ -97,11 +97,7 @@ class RedisStreamsQueue implements Queue {
   }
 
   publish(body: Uint8Array, signal?: AbortSignal): Promise<void> {
-    const publishing = this.#publish(body, signal);
-    this.#publishing.add(publishing);
-    const over = (): void => void this.#publishing.delete(publishing);
-    publishing.then(over, over);
-    return publishing;
+    return this.#publishing.add(this.#publish(body, signal));
   }
 
   async subscribe(
@@ -128,19 +124,7 @@ class RedisStreamsQueue implements Queue {
 
   async stats(): Promise<QueueStats> {
     const { url, channel } = this.#settings;
-    const row = await this.#row();
-    const known = (value: number | null): number => value ?? 0;
-    return {
-      topic: url.stream,
-      channel,
-      connections: known(row.connections),
-      received: known(row.received),
-      finished: known(row.finished),
-      requeued: known(row.requeued),
-      inFlight: known(row.inFlight),
-      depth: known(row.depth),
-      brokers: [row],
-    };
+    return sumsOf({ topic: url.stream, channel }, [await this.#row()]);
   }
 
   brokers(): readonly BrokerState[] {
@@ -218,21 +202,13 @@ class RedisStreamsQueue implements Queue {
 
   async #row(): Promise<BrokerStats> {
     const address = this.#address;
-    const none = {
-      connections: null,
-      received: null,
-      finished: null,
-      requeued: null,
-      inFlight: null,
-      depth: null,
-    };
     try {
       const asked = this.#link.call(['XINFO', 'GROUPS', this.#stream]);
       const reply = await within(this.#settings.clock, REQUEST_MS, asked);
-      if (reply === undefined) return { address, ...none, error: 'no answer' };
+      if (reply === undefined) return { address, ...UNKNOWN, error: 'no answer' };
       const rows = itemsOf(reply).map(rowOf);
       const row = rows.find((one) => textOf(one.get('name')) === this.#settings.channel);
-      if (row === undefined) return { address, ...none, error: 'no consumer group yet' };
+      if (row === undefined) return { address, ...UNKNOWN, error: 'no consumer group yet' };
       const received = numberOf(row.get('entries-read'));
       const inFlight = numberOf(row.get('pending'));
       const finished = received === null || inFlight === null ? null : received - inFlight;
@@ -247,14 +223,14 @@ class RedisStreamsQueue implements Queue {
         depth,
       };
     } catch (error) {
-      return { address, ...none, error: messageOf(error) };
+      return { address, ...UNKNOWN, error: messageOf(error) };
     }
   }
 
   async #close(graceMs: number): Promise<void> {
     this.#isClosed = true;
     const { clock } = this.#settings;
-    await within(clock, graceMs, Promise.allSettled(this.#publishing));
+    await this.#publishing.settled(clock, graceMs);
     await within(clock, REQUEST_MS, this.#consumer?.close() ?? Promise.resolve());
     this.#link.close();
   }
