@@ -8,6 +8,9 @@
 //
 // All: ?tls=yes[&tls_ca=FILE][&tls_cert=FILE&tls_key=FILE][&tls_verify=no]. Logins and values of parameters are percent-decoded.
 import type { QueueTls } from '../queue/index.ts';
+import type { KafkaUrl as KafkaParts } from '../queue/kafka/index.ts';
+import type { NatsUrl as NatsParts } from '../queue/nats/index.ts';
+import type { RedisStreamsUrl as RedisStreamsParts } from '../queue/redis-streams/index.ts';
 import { type HostPort, parseBroker, parseHostPort } from './addresses.ts';
 import { badValue, durationParser } from './quantities.ts';
 import {
@@ -44,43 +47,18 @@ export interface PeersUrl {
 }
 
 /** A Kafka cluster, by some of its brokers. */
-export interface KafkaUrl {
+export interface KafkaUrl extends KafkaParts {
   readonly kind: 'kafka';
-  readonly brokers: readonly HostPort[];
-  readonly topic: string;
-  readonly tls: QueueTls | undefined;
-  readonly user: string | undefined;
-  readonly password: string | undefined;
-  readonly sasl: (typeof SASL)[number];
 }
 
 /** A NATS server or cluster with JetStream. */
-export interface NatsUrl {
+export interface NatsUrl extends NatsParts {
   readonly kind: 'nats';
-  readonly servers: readonly HostPort[];
-  readonly stream: string;
-  /** Copies of the stream, when mqkv creates it. */
-  readonly replicas: number;
-  /** How long the stream keeps messages, when mqkv creates it. Units: ms. */
-  readonly maxAgeMs: number;
-  readonly tls: QueueTls | undefined;
-  readonly user: string | undefined;
-  readonly password: string | undefined;
-  readonly token: string | undefined;
-  readonly credsFile: string | undefined;
 }
 
 /** A Redis whose stream carries the messages. */
-export interface RedisStreamsUrl {
+export interface RedisStreamsUrl extends RedisStreamsParts {
   readonly kind: 'redis-streams';
-  readonly address: HostPort;
-  readonly db: number;
-  readonly stream: string;
-  /** About how many messages the stream keeps. */
-  readonly maxLength: number;
-  readonly tls: QueueTls | undefined;
-  readonly user: string | undefined;
-  readonly password: string | undefined;
 }
 
 /** What carries writes between sites. */

@@ -173,7 +173,11 @@ export class Consumer {
       highWaterMark: AHEAD_MAX,
     });
     this.#stream = stream;
-    stream.on('offsets', () => void this.#pin(member, stream));
+    // What it fails with is thrown to who reads it.
+    stream.on('error', () => {});
+    stream.on('offsets', () => {
+      this.#pin(member, stream).catch((error: unknown) => stream.destroy(errorOf(error)));
+    });
     if (stream.offsetsToFetch.size === 0) await offsetsOf(stream);
     await this.#pin(member, stream);
     this.isSubscribed = true;
@@ -192,8 +196,7 @@ export class Consumer {
       const answer = await within(clock, CONNECT_MS, asked);
       if (answer === undefined) throw new Error('no answer from the cluster');
     } catch (error) {
-      if (this.#member === member)
-        this.#stream?.destroy(error instanceof Error ? error : new Error(String(error)));
+      if (this.#member === member) this.#stream?.destroy(errorOf(error));
     } finally {
       this.#isProbing = false;
     }
@@ -315,7 +318,6 @@ export class Consumer {
     this.#member = undefined;
     this.#stream = undefined;
     const { clock } = this.#options.settings;
-    stream?.on('error', () => {});
     if (stream !== undefined && !stream.destroyed)
       await within(
         clock,
@@ -329,6 +331,10 @@ export class Consumer {
         member.close(true).catch(() => {}),
       );
   }
+}
+
+function errorOf(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 function offsetsOf(stream: RawStream): Promise<void> {

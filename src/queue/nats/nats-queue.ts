@@ -125,6 +125,7 @@ class NatsQueue implements Queue {
 
   async #prepare(ready: Ready): Promise<void> {
     this.#messageBytesMax = ready.messageBytesMax;
+    this.#isSubscribed = false;
     if (this.#consumer !== undefined) await this.#attach(ready);
   }
 

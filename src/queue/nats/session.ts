@@ -28,7 +28,7 @@ export interface Ready {
 
 /** The one connection. */
 export class Session {
-  /** Prepares what stands on a connection, before it counts as ready. */
+  /** Hears of each connection that has become ready. A rejection ends it. */
   onReady: ((ready: Ready) => Promise<void>) | undefined;
   readonly #options: NatsQueueOptions;
   readonly #scope: Scope;
@@ -102,8 +102,9 @@ export class Session {
       signal.addEventListener('abort', end, { once: true });
       const failed = watched(made);
       const ready = await this.#prepare(made, failed.fail);
-      wasReady = true;
       this.#become(ready, undefined);
+      await this.onReady?.(ready);
+      wasReady = true;
       const why = (await made.closed()) ?? failed.error();
       signal.removeEventListener('abort', end);
       this.#become(undefined, queueError(why ?? new Error('connection closed')));
@@ -118,7 +119,7 @@ export class Session {
     const manager = await jetstreamManager(connection, { timeout: REQUEST_MS });
     const { subject, messageBytesMax } = await openStream(manager, this.#options.url);
     const payloadMax = connection.info?.max_payload ?? messageBytesMax;
-    const ready = {
+    return {
       connection,
       manager,
       client: jetstream(connection, { timeout: REQUEST_MS }),
@@ -126,8 +127,6 @@ export class Session {
       messageBytesMax: Math.min(payloadMax, messageBytesMax),
       fail,
     };
-    await this.onReady?.(ready);
-    return ready;
   }
 
   #become(ready: Ready | undefined, error: MqkvError | undefined): void {

@@ -14,8 +14,8 @@ import {
   BLOCK_MS,
   CLAIM_MS,
   GONE_MS,
-  HANG_MS,
   IDLE_MS,
+  linkOptions,
   READ_MAX,
   RETRY_MS,
   type Settings,
@@ -46,7 +46,7 @@ export class Consumer {
       maxInFlight,
     }: { commands: Link; handler: (message: QueueMessage) => void; maxInFlight: number },
   ) {
-    const { url, channel, clock, random, logger, tls } = settings;
+    const { url, channel, clock, random, logger } = settings;
     this.#settings = settings;
     this.name = `${channel}-${randomHex(random, NAME_BYTES)}`;
     this.#commands = commands;
@@ -64,17 +64,7 @@ export class Consumer {
       logger.error({ error: messageOf(error) }, 'redis streams reader ended'),
     );
     this.#reading = openLink({
-      address: url.address,
-      tls,
-      user: url.user,
-      password: url.password,
-      db: url.db,
-      protocol: 2,
-      clientName: 'mqkv-queue',
-      clock,
-      random,
-      logger,
-      hangTimeoutMs: HANG_MS,
+      ...linkOptions(settings),
       onReady: async (setup) => {
         await this.#group.open(setup);
         this.#isSubscribed = true;

@@ -17,7 +17,7 @@ import { unlessAborted, within } from '../within.ts';
 import { Consumer } from './consumer.ts';
 import { expectNoError, itemsOf, numberOf, rowOf, textOf } from './replies.ts';
 import {
-  HANG_MS,
+  linkOptions,
   MESSAGE_BYTES_MAX,
   PUBLISH_MS,
   REQUEST_MS,
@@ -69,21 +69,8 @@ class RedisStreamsQueue implements Queue {
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    const { url, clock, random, logger, tls } = settings;
-    this.#stream = Buffer.from(url.stream);
-    this.#link = openLink({
-      address: url.address,
-      tls,
-      user: url.user,
-      password: url.password,
-      db: url.db,
-      protocol: 2,
-      clientName: 'mqkv-queue',
-      clock,
-      random,
-      logger,
-      hangTimeoutMs: HANG_MS,
-    });
+    this.#stream = Buffer.from(settings.url.stream);
+    this.#link = openLink(linkOptions(settings));
   }
 
   /** Resolves when the first try to connect has ended. */

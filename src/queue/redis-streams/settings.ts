@@ -1,6 +1,6 @@
 // What the parts of one Redis Streams queue share.
 import type { Clock, Logger, Random } from '../../base/index.ts';
-import type { TlsSettings } from '../../redis-link/index.ts';
+import type { LinkOptions, TlsSettings } from '../../redis-link/index.ts';
 import type { QueueTls } from '../tls.ts';
 
 /** The server and the stream, as a redis-streams:// URL names them. */
@@ -49,3 +49,17 @@ export const GONE_MS = 60 * 60_000;
 export const ACK_MS = 1;
 /** Units: ms between two tries after an error answer. */
 export const RETRY_MS = 500;
+
+/** What both connections to Redis are opened with. */
+export function linkOptions({ url, tls, clock, random, logger }: Settings): LinkOptions {
+  const { address, user, password, db } = url;
+  const common = {
+    clock,
+    random,
+    logger,
+    protocol: 2,
+    clientName: 'mqkv-queue',
+    hangTimeoutMs: HANG_MS,
+  } as const;
+  return { address, tls, user, password, db, ...common };
+}
