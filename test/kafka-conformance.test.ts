@@ -1,8 +1,8 @@
 // The conformance suite on the Kafka adapter and a real Kafka; on a Node that the driver does not know, the error that says so.
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Queue } from '../src/queue/index.ts';
 import { type Broker, requireBroker, startKafka } from './brokers/index.ts';
 import { isNodeNewEnough, openKafka } from './kafka-open.ts';
+import { brokerWorld } from './broker-world.ts';
 import { type QueueWorld, queueConformance } from './queue-conformance.ts';
 
 const JAAS =
@@ -23,26 +23,12 @@ async function open(): Promise<QueueWorld> {
   });
   const kafka = await broker;
   const topic = `topic-${++topics}`;
-  const queues: Queue[] = [];
-  return {
-    open: async (site) => {
-      const queue = await openKafka(`kafka://site:secret@127.0.0.1:${kafka.port}?topic=${topic}`, site);
-      queues.push(queue);
-      return queue;
-    },
-    kill: () => kafka.kill(),
-    restart: () => kafka.restart(),
-    freeze: () => kafka.freeze(),
-    thaw: () => kafka.thaw(),
-    intruder: async () => {
-      const queue = await openKafka(`kafka://site:wrong@127.0.0.1:${kafka.port}?topic=${topic}`, 'intruder');
-      queues.push(queue);
-      return queue;
-    },
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all(queues.map((queue) => queue.close(0)));
-    },
-  };
+  return brokerWorld({
+    broker: kafka,
+    open: (site) => openKafka(`kafka://site:secret@127.0.0.1:${kafka.port}?topic=${topic}`, site),
+    intruder: (site) => openKafka(`kafka://site:wrong@127.0.0.1:${kafka.port}?topic=${topic}`, site),
+    end: () => Promise.resolve(),
+  });
 }
 
 describe.runIf(isNodeNewEnough)('kafka', () => {

@@ -1,8 +1,8 @@
 // The conformance suite on the NATS adapter and a real nats-server with JetStream.
 import { describe, it } from 'vitest';
-import type { Queue } from '../src/queue/index.ts';
 import { requireBroker, startNats } from './brokers/index.ts';
 import { openNats } from './nats-open.ts';
+import { brokerWorld } from './broker-world.ts';
 import { type QueueWorld, queueConformance } from './queue-conformance.ts';
 
 const { skip } = requireBroker('nats-server');
@@ -10,27 +10,12 @@ const { skip } = requireBroker('nats-server');
 /** A server for every test: some kill it. */
 async function open(): Promise<QueueWorld> {
   const server = await startNats({ config: 'authorization { user: site, password: secret }' });
-  const queues: Queue[] = [];
-  return {
-    open: async (site) => {
-      const queue = await openNats(`nats://site:secret@127.0.0.1:${server.port}`, site);
-      queues.push(queue);
-      return queue;
-    },
-    kill: () => server.kill(),
-    restart: () => server.restart(),
-    freeze: () => server.freeze(),
-    thaw: () => server.thaw(),
-    intruder: async () => {
-      const queue = await openNats(`nats://site:wrong@127.0.0.1:${server.port}`, 'intruder');
-      queues.push(queue);
-      return queue;
-    },
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all(queues.map((queue) => queue.close(0)));
-      await server.stop();
-    },
-  };
+  return brokerWorld({
+    broker: server,
+    open: (site) => openNats(`nats://site:secret@127.0.0.1:${server.port}`, site),
+    intruder: (site) => openNats(`nats://site:wrong@127.0.0.1:${server.port}`, site),
+    end: () => server.stop(),
+  });
 }
 
 describe.skipIf(skip)('nats conforms to Queue', () => {

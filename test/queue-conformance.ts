@@ -91,6 +91,17 @@ async function collect(queue: Queue, maxInFlight = 64): Promise<Set<string>> {
   return seen;
 }
 
+/** The same with every delivery. Order: as delivered. */
+async function collectAll(queue: Queue, maxInFlight: number): Promise<string[]> {
+  const got: string[] = [];
+  const take = (message: QueueMessage): void => {
+    got.push(message.body.toString());
+    message.ack();
+  };
+  await queue.subscribe(take, { maxInFlight });
+  return got;
+}
+
 const texts = (prefix: string, count: number): string[] =>
   Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
@@ -157,12 +168,7 @@ const cases: readonly Case[] = [
     needs: 'ordered',
     run: async (world) => {
       const [a, b] = [await world.open('a'), await world.open('b')];
-      const got: string[] = [];
-      const take = (message: QueueMessage): void => {
-        got.push(message.body.toString());
-        message.ack();
-      };
-      await b.subscribe(take, { maxInFlight: 16 });
+      const got = await collectAll(b, 16);
       const all = texts('m', 400);
       const publishing: Promise<void>[] = [];
       for (const text of all) {
@@ -179,12 +185,7 @@ const cases: readonly Case[] = [
     needs: 'replays',
     run: async (world) => {
       const [a, b] = [await world.open('a'), await world.open('b')];
-      const got: string[] = [];
-      const take = (message: QueueMessage): void => {
-        got.push(message.body.toString());
-        message.ack();
-      };
-      await b.subscribe(take, { maxInFlight: 4 });
+      const got = await collectAll(b, 4);
       const [old, recent] = [texts('old', 20), texts('new', 50)];
       await publishAll(a, old);
       await eventually('the old ones', () => got.length === old.length);

@@ -1,7 +1,7 @@
 // The conformance suite on the Redis Streams adapter and a real Redis that writes everything to disk at once.
 import { describe, it } from 'vitest';
-import type { Queue } from '../src/queue/index.ts';
 import { requireBroker, startRedis } from './brokers/index.ts';
+import { brokerWorld } from './broker-world.ts';
 import { type QueueWorld, queueConformance } from './queue-conformance.ts';
 import { openRedisStreams } from './redis-streams-open.ts';
 
@@ -17,27 +17,12 @@ async function open(): Promise<QueueWorld> {
     '--requirepass',
     'secret',
   ]);
-  const queues: Queue[] = [];
-  return {
-    open: async (site) => {
-      const queue = await openRedisStreams(`redis-streams://:secret@127.0.0.1:${redis.port}`, site);
-      queues.push(queue);
-      return queue;
-    },
-    kill: () => redis.kill(),
-    restart: () => redis.restart(),
-    freeze: () => redis.freeze(),
-    thaw: () => redis.thaw(),
-    intruder: async () => {
-      const queue = await openRedisStreams(`redis-streams://:wrong@127.0.0.1:${redis.port}`, 'intruder');
-      queues.push(queue);
-      return queue;
-    },
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all(queues.map((queue) => queue.close(0)));
-      await redis.stop();
-    },
-  };
+  return brokerWorld({
+    broker: redis,
+    open: (site) => openRedisStreams(`redis-streams://:secret@127.0.0.1:${redis.port}`, site),
+    intruder: (site) => openRedisStreams(`redis-streams://:wrong@127.0.0.1:${redis.port}`, site),
+    end: () => redis.stop(),
+  });
 }
 
 describe.skipIf(skip)('redis-streams conforms to Queue', () => {
