@@ -316,7 +316,7 @@ export class Faults {
 
   /** One site reaches nobody while hours pass, in leaps between which everyone works on. */
   apart(): void {
-    const { brokers, plan } = this.#world;
+    const { brokers } = this.#world;
     const [alone, ...others] = shuffled(this.#random, this.#nodes());
     if (alone === undefined) return;
     const all = [...others, ...brokers.map(({ name }) => name)];
@@ -327,7 +327,6 @@ export class Faults {
       [node, alone],
     ]);
     for (const [a, b] of ways) this.#world.network.block(a, b);
-    if (leaps * leapMs + 30_000 >= plan.horizonMs) this.#world.mayResurrect = true;
     const leap = (left: number): void =>
       this.#for(700, () => {
         if (left === 0) {

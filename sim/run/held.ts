@@ -28,7 +28,7 @@ export function viewText(facts: readonly Fact[], atMs: number): string {
   return textOfView(viewOf(join(facts), atMs));
 }
 
-export function textOfView({ type, fields, ttlAt }: View): string {
+function textOfView({ type, fields, ttlAt }: View): string {
   if (type === 0) return '-';
   const shown = [...fields].map(([field, value]) => `${field}=${String(value)}`).sort();
   return `${type} {${shown.join(', ')}}${ttlAt === 0 ? '' : ` until ${ttlAt}`}`;

@@ -21,6 +21,8 @@ const START_MS = 1_800_000_000_000;
 /** Units: ms. What a process that is killed may not have written yet, and what a machine may not have synced yet. */
 const UNWRITTEN_MS = 150;
 const UNSYNCED_MS = 1_300;
+/** Units: ms. What an absence lasts beside its leaps, at most. */
+const UNLEAPT_MS = 30_000;
 
 export interface WorldOptions {
   readonly seed: number;
@@ -42,8 +44,8 @@ export class World {
   readonly ledger: Ledger;
   readonly logger: Logger;
   /**
-   * Some site was away for longer than the horizon, or was given an old copy of its folder: what was deleted may have come back
-   * (DESIGN 3).
+   * Some site may have been away for longer than the horizon, or was given an old copy of its folder: what was deleted may have come
+   * back (DESIGN 3).
    */
   mayResurrect = false;
   /** A machine was set back without a trace: what it wrote before anybody could tell it so may count wrongly. */
@@ -57,6 +59,7 @@ export class World {
   /** The first failure of anything that runs by itself. */
   failure: unknown;
   readonly #leaps: Span[] = [];
+  #leaptMs = 0;
   readonly #random: Random;
 
   constructor(options: WorldOptions) {
@@ -121,6 +124,9 @@ export class World {
     const fromMs = this.scheduler.nowMs;
     this.scheduler.skip(ms);
     this.#leaps.push({ fromMs, toMs: fromMs + ms });
+    // Between two leaps there may be too little time to hear of what came before: all of them count as one absence.
+    this.#leaptMs += ms;
+    if (this.#leaptMs + UNLEAPT_MS >= this.plan.horizonMs) this.mayResurrect = true;
     // Nobody can tell a second store under a name from the first one after a loss of memory: what others forgot the first may not have heard.
     if (this.hosts.some(({ isRival }) => isRival)) this.mayResurrect = true;
   }

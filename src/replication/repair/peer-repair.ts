@@ -31,8 +31,9 @@ const OTHERS_FIRST_MS = 12_000;
 /** Units: ms from a comparison that brought old things to those with others, and between two such. */
 const LEARNED_MS = 3_000;
 const LEARNED_PAUSE_MS = 60_000;
-/** Units: ms between comparisons with some site without a reason. */
+/** Units: ms between comparisons with some site without a reason, at most; at least so many in a horizon: what nobody misses is to come before it is forgotten. */
 const SLOW_MS = 10 * 60_000;
+const SLOW_IN_HORIZON = 6;
 /** Units: ms before a comparison that failed is tried again; the first and the longest. */
 const RETRY_MS_MIN = 2_000;
 const RETRY_MS_MAX = 60_000;
@@ -47,6 +48,7 @@ export class PeerRepair implements Repair {
   readonly #scope: Scope;
   readonly #timer: Timer;
   readonly #wishes = new Wishes();
+  readonly #slowEveryMs: number;
   /** Wanted with any site, while none is heard. */
   #anyone: RepairReason | undefined;
   /** All others are to be compared; those heard later count as `linked` anyway. */
@@ -72,6 +74,7 @@ export class PeerRepair implements Repair {
     this.#scope = openScope((error) => logger.error({ error: messageOf(error) }, 'repair ended'));
     // One listener a request or wait under way.
     setMaxListeners(0, this.#scope.signal);
+    this.#slowEveryMs = Math.min(SLOW_MS, Math.floor(work.context.horizonMs / SLOW_IN_HORIZON));
     this.#slowMs = this.#clock.now() + this.#slowPauseMs();
     this.#timer = this.#clock.every(TICK_MS, () => this.#tick());
     work.onCompared = (storeId, outcome, sinceMs) => this.#compared(storeId, outcome, sinceMs);
@@ -199,7 +202,7 @@ export class PeerRepair implements Repair {
   }
 
   #wantSlowly(now: number): void {
-    if (now < this.#slowMs && this.#slowMs - now <= 2 * SLOW_MS) return;
+    if (now < this.#slowMs && this.#slowMs - now <= 2 * this.#slowEveryMs) return;
     this.#slowMs = now + this.#slowPauseMs();
     const complete = this.#complete;
     const chosen = complete[below(this.#context.random, Math.max(1, complete.length))];
@@ -208,7 +211,7 @@ export class PeerRepair implements Repair {
   }
 
   #slowPauseMs(): number {
-    return SLOW_MS / 2 + below(this.#context.random, SLOW_MS);
+    return this.#slowEveryMs / 2 + below(this.#context.random, this.#slowEveryMs);
   }
 
   /** Another site has compared everything with this one. */
