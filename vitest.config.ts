@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// Unit tests stand beside the code; what crosses folders is in test/ (e2e has a runner of its own: test/run.ts).
+// Unit tests stand beside the code; what crosses folders is in test/.
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],

@@ -6,7 +6,7 @@ import { brokerWorld } from './broker-world.ts';
 import { type QueueWorld, queueConformance } from './queue-conformance.ts';
 
 const JAAS =
-  'org.apache.kafka.common.security.plain.PlainLoginModule required username="site" password="secret" user_site="secret";';
+  'org.apache.kafka.common.security.plain.PlainLoginModule required username="site" password="secret" user_site="secret" user_guest="secret";';
 
 let broker: Promise<Broker> | undefined;
 let topics = 0;
@@ -18,6 +18,8 @@ async function open(): Promise<QueueWorld> {
     properties: [
       'sasl.enabled.mechanisms=PLAIN',
       'sasl.mechanism.inter.broker.protocol=PLAIN',
+      'authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+      'super.users=User:site;User:ANONYMOUS',
       `listener.name.sasl_plaintext.plain.sasl.jaas.config=${JAAS}`,
     ],
   });
@@ -25,8 +27,10 @@ async function open(): Promise<QueueWorld> {
   const topic = `topic-${++topics}`;
   return brokerWorld({
     broker: kafka,
-    open: (site) => openKafka(`kafka://site:secret@127.0.0.1:${kafka.port}?topic=${topic}`, site),
-    intruder: (site) => openKafka(`kafka://site:wrong@127.0.0.1:${kafka.port}?topic=${topic}`, site),
+    url: `kafka://site:secret@127.0.0.1:${kafka.port}?topic=${topic}`,
+    wrongUrl: `kafka://site:wrong@127.0.0.1:${kafka.port}?topic=${topic}`,
+    guestUrl: `kafka://guest:secret@127.0.0.1:${kafka.port}?topic=another-${topic}`,
+    open: openKafka,
     end: () => Promise.resolve(),
   });
 }

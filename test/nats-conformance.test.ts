@@ -7,13 +7,20 @@ import { type QueueWorld, queueConformance } from './queue-conformance.ts';
 
 const { skip } = requireBroker('nats-server');
 
+const USERS = `authorization { users = [
+  { user: site, password: secret },
+  { user: guest, password: secret, permissions: { publish: { deny: "$JS.API.STREAM.CREATE.>" } } }
+] }`;
+
 /** A server for every test: some kill it. */
 async function open(): Promise<QueueWorld> {
-  const server = await startNats({ config: 'authorization { user: site, password: secret }' });
+  const server = await startNats({ config: USERS });
   return brokerWorld({
     broker: server,
-    open: (site) => openNats(`nats://site:secret@127.0.0.1:${server.port}`, site),
-    intruder: (site) => openNats(`nats://site:wrong@127.0.0.1:${server.port}`, site),
+    url: `nats://site:secret@127.0.0.1:${server.port}`,
+    wrongUrl: `nats://site:wrong@127.0.0.1:${server.port}`,
+    guestUrl: `nats://guest:secret@127.0.0.1:${server.port}?stream=ANOTHER`,
+    open: openNats,
     end: () => server.stop(),
   });
 }

@@ -6,9 +6,13 @@ import type { Queue, QueueMessage } from '../src/queue/index.ts';
 import { openReplication } from '../src/replication/index.ts';
 import { type EmbeddedStore, openEmbeddedStore } from '../src/store/embedded/index.ts';
 import { eventually } from './brokers/index.ts';
+import { startMqkv } from './e2e/mqkv.ts';
+import { clientOf } from './e2e/workload.ts';
 
 /** One topic of its own that sites open; a fresh one for each test. */
 export interface QueueWorld extends AsyncDisposable {
+  /** What `--queue` takes for this world. */
+  readonly url: string;
   /** Opens the queue as that site (= channel). The world closes what is left open. */
   open(site: string): Promise<Queue>;
   /** kill -9 of the broker; `restart` brings it back with its data. */
@@ -19,6 +23,8 @@ export interface QueueWorld extends AsyncDisposable {
   thaw(): void;
   /** Opens the queue with credentials that are refused. */
   intruder(): Promise<Queue>;
+  /** Opens it with credentials that may not make a topic, and with a topic that is not there. */
+  guest(): Promise<Queue>;
 }
 
 /** What the adapter promises to the suite; tests of what it does not are left out. */
@@ -255,6 +261,24 @@ const cases: readonly Case[] = [
     },
   },
   {
+    name: 'a topic that is missing and may not be made is told, and harms nobody else',
+    run: async (world) => {
+      const guest = await world.guest();
+      const seen = await collect(guest);
+      const [state] = await eventually('the refusal', () => {
+        const states = guest.brokers();
+        return states.every(({ error }) => error !== undefined) ? states : undefined;
+      });
+      assert(!state.subscribed && state.error !== '');
+      await assert.rejects(guest.publish(bytes('nowhere')), isCode('QUEUE_REFUSED'));
+      const [a, b] = [await world.open('a'), await world.open('b')];
+      const got = await collect(b);
+      await a.publish(bytes('fine'));
+      await eventually('the message', () => got.has('fine'));
+      assert.equal(seen.size, 0);
+    },
+  },
+  {
     name: 'every message arrives, byte for byte',
     run: async (world) => {
       const [a, b] = [await world.open('a'), await world.open('b')];
@@ -310,6 +334,30 @@ const cases: readonly Case[] = [
       const acknowledged = held[0].body.toString();
       assert(again.every(({ body }) => body.toString() !== acknowledged));
       if (capabilities.counts) assert(again.every(({ attempts }) => attempts === 2));
+    },
+  },
+  {
+    name: 'what a process held when it was killed -9 is delivered again',
+    needs: 'redelivers',
+    run: async (world) => {
+      const site = await startMqkv(['--site', 'b', '--queue', world.url, '--serve-while-loading']);
+      const all = texts('held', 5);
+      try {
+        const client = clientOf(site.port);
+        await client.call('MQKV.FREEZE', 'in');
+        client.disconnect();
+        const a = await world.open('a');
+        await publishAll(a, all);
+        await eventually('the delivery', async () => {
+          const answer = await fetch(`${site.admin}/api/v1/consumer_stats`);
+          const { inFlight } = (await answer.json()) as { inFlight: number | null };
+          return (inFlight ?? 0) >= all.length;
+        });
+      } finally {
+        await site.kill();
+      }
+      const seen = await collect(await world.open('b'));
+      await eventually('the second delivery', () => hasAll(seen, all), 50_000);
     },
   },
   {

@@ -16,11 +16,15 @@ async function open(): Promise<QueueWorld> {
     'always',
     '--requirepass',
     'secret',
+    '--user',
+    ...'guest on >secret ~another* &* +@all -xadd -xgroup'.split(' '),
   ]);
   return brokerWorld({
     broker: redis,
-    open: (site) => openRedisStreams(`redis-streams://:secret@127.0.0.1:${redis.port}`, site),
-    intruder: (site) => openRedisStreams(`redis-streams://:wrong@127.0.0.1:${redis.port}`, site),
+    url: `redis-streams://:secret@127.0.0.1:${redis.port}`,
+    wrongUrl: `redis-streams://:wrong@127.0.0.1:${redis.port}`,
+    guestUrl: `redis-streams://guest:secret@127.0.0.1:${redis.port}?stream=another`,
+    open: openRedisStreams,
     end: () => redis.stop(),
   });
 }

@@ -17,7 +17,7 @@ const EVEN_MS_MAX = 180_000;
 const REST_MS = 12_000;
 /** Units: ms between two looks at whether a site is at rest; not a divisor of what it does regularly. */
 const STILL_MS = 97;
-const REST_WINDOWS_MAX = 20;
+const REST_WINDOWS_MAX = 40;
 
 export interface SimulationOptions {
   readonly seed: number;

@@ -31,9 +31,9 @@ const OTHERS_FIRST_MS = 12_000;
 /** Units: ms from a comparison that brought old things to those with others, and between two such. */
 const LEARNED_MS = 3_000;
 const LEARNED_PAUSE_MS = 60_000;
-/** Units: ms between comparisons with some site without a reason, at most; at least so many in a horizon: what nobody misses is to come before it is forgotten. */
+/** Units: ms between comparisons with some site without a reason, at most; at least so many in a horizon, before which what nobody misses is to come. */
 const SLOW_MS = 10 * 60_000;
-const SLOW_IN_HORIZON = 6;
+const SLOW_IN_HORIZON = 2;
 /** Units: ms before a comparison that failed is tried again; the first and the longest. */
 const RETRY_MS_MIN = 2_000;
 const RETRY_MS_MAX = 60_000;
