@@ -154,12 +154,10 @@ export class Checks {
   /** What had been ended long ago came back from where that was not known (DESIGN 3, forgetting). */
   #isResurrected(key: string, held: readonly Fact[], atMs: number): boolean {
     if (!this.#world.mayResurrect) return false;
-    const { ledger, scheduler, plan } = this.#world;
-    const keptMs = Math.min(STABLE_MS, plan.horizonMs);
-    const isOld = ({ madeAtMs }: Entry): boolean => scheduler.nowMs - madeAtMs > keptMs;
-    const must = ledger.of(key).filter(({ mustSurvive }) => mustSurvive);
-    const left = must.flatMap((entry) =>
-      isOld(entry) ? entry.facts.filter((fact) => !isEnding(fact, atMs)) : entry.facts,
+    const must = this.#world.ledger.of(key).filter(({ mustSurvive }) => mustSurvive);
+    const left = unforgotten(
+      must.flatMap(({ facts }) => facts),
+      atMs - Math.min(STABLE_MS, this.#world.plan.horizonMs),
     );
     if (viewText(held, atMs) !== viewText([...held, ...left], atMs)) return false;
     this.#world.totals.check('came back after the horizon');
@@ -238,9 +236,24 @@ export class Checks {
   }
 }
 
-/** It ends other things and shows nothing by itself. */
-function isEnding(fact: Fact, atMs: number): boolean {
-  if (fact.is === 'expiry') return fact.at !== 0 && fact.at <= atMs;
+/** Without what ended other things before that time and shows nothing by itself, and without what it ended. Units: `beforeMs` Unix ms. */
+function unforgotten(facts: readonly Fact[], beforeMs: number): Fact[] {
+  const endings = new Set(facts.filter((fact) => isOldEnding(fact, beforeMs)));
+  const removed = new Map<string, bigint>();
+  let floor = endOf([...endings], beforeMs);
+  for (const fact of endings) {
+    if (fact.is === 'clear' && fact.v > floor) floor = fact.v;
+    if (fact.is === 'part' && fact.v > (removed.get(fact.reg) ?? 0n)) removed.set(fact.reg, fact.v);
+  }
+  return facts.filter((fact) => {
+    if (fact.v < floor || endings.has(fact)) return false;
+    return (fact.is !== 'part' && fact.is !== 'run') || fact.v >= (removed.get(fact.reg) ?? 0n);
+  });
+}
+
+function isOldEnding(fact: Fact, beforeMs: number): boolean {
+  if (fact.v >= BigInt(Math.max(0, beforeMs)) << 48n) return false;
+  if (fact.is === 'expiry') return fact.at !== 0 && fact.at <= beforeMs;
   return fact.is === 'clear' || fact.is === 'reach' || (fact.is === 'part' && fact.value === null);
 }
 
