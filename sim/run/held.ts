@@ -10,6 +10,7 @@ import {
   isFired,
   join,
   newestOf,
+  type PartFact,
   textOf,
   type View,
   viewOf,
@@ -55,9 +56,12 @@ export function commonText(
  */
 export function withoutHiding(facts: readonly Fact[], olderMs: number): Fact[] {
   const old = BigInt(Math.max(0, olderMs)) << 48n;
+  const runs = new Set(facts.map((fact) => (fact.is === 'run' ? `${fact.reg} ${fact.start}` : '')));
+  const counts = ({ reg, seen }: PartFact): boolean =>
+    [...seen.values()].some(({ start }) => runs.has(`${reg} ${start}`));
   const hides = (fact: Fact): boolean =>
     (fact.is === 'clear' && fact.v < old) ||
-    (fact.is === 'part' && fact.value === null && fact.v < old && fact.seen.size === 0);
+    (fact.is === 'part' && fact.value === null && fact.v < old && !counts(fact));
   return facts.filter((fact) => !hides(fact));
 }
 
