@@ -28,10 +28,12 @@ export interface Lag {
 
 export interface FaultReport {
   readonly writes: number;
-  /** Messages that the queue lost, as the receiving sites noticed. */
-  readonly lost: number;
-  /** Keys sent once more, or pulled and pushed by comparisons. */
-  readonly repairedKeys: number;
+  /** Messages that the queue lost, or had not brought 5 s after a later one: gaps. */
+  readonly missed: number;
+  /** Messages that their senders sent again for that. */
+  readonly sentAgain: number;
+  /** Keys that comparisons of two sites brought to one of them. */
+  readonly comparedKeys: number;
   readonly doubled: number;
   /** Units: ms from the last write until all sites were equal. */
   readonly convergedMs: number;
@@ -117,7 +119,10 @@ const WARM_UP = 20;
 /** Units: ms between two writes of the lag. */
 const PAUSE_MS = 20;
 
-/** Steady writes at all sites while the broker is killed -9 and comes back a second later; without a broker a site's links are cut by freezing it. */
+/**
+ * Steady writes at all sites while one of them stands still (SIGSTOP) for three seconds, so that the broker holds a backlog for it; in the
+ * middle the broker is killed -9 with that, and comes back a second later.
+ */
 export async function faults({ sites, carrier }: Sites, seconds: number): Promise<FaultReport> {
   const clients = sites.map(({ port }) => clientOf(port));
   let writes = 0;
@@ -134,11 +139,15 @@ export async function faults({ sites, carrier }: Sites, seconds: number): Promis
     }),
   );
   await sleep((seconds * 1_000) / 3);
-  const killed = carrier.broker;
-  if (killed !== undefined) {
-    await killed.kill();
-    await sleep(1_000);
-    await killed.restart();
+  const still = sites.at(-1)?.pid ?? 0;
+  process.kill(still, 'SIGSTOP');
+  try {
+    await sleep(BACKLOG_MS);
+    await carrier.broker?.kill();
+    await sleep(AWAY_MS);
+    await carrier.broker?.restart();
+  } finally {
+    process.kill(still, 'SIGCONT');
   }
   await writing;
   const since = Date.now();
@@ -155,13 +164,17 @@ export async function faults({ sites, carrier }: Sites, seconds: number): Promis
     all.reduce((total, one) => total + names.reduce((part, name) => part + (one.get(name) ?? 0), 0), 0);
   return {
     writes,
-    lost: sum('mqkv_gaps_total'),
-    repairedKeys: sum('mqkv_remarked_total', 'mqkv_repair_keys_pulled_total'),
+    missed: sum('mqkv_gaps_total'),
+    sentAgain: sum('mqkv_resent_total'),
+    comparedKeys: sum('mqkv_repair_keys_pulled_total', 'mqkv_repair_keys_pushed_total'),
     doubled: sum('mqkv_envelopes_doubled_total'),
     convergedMs,
   };
 }
 
+/** Units: ms of the backlog before the broker is killed, and that it is away. */
+const BACKLOG_MS = 2_000;
+const AWAY_MS = 1_000;
 const BATCH = 50;
 /** Units: ms between two batches of a site: about 5,000 writes a second at three sites. */
 const BATCH_MS = 30;
