@@ -65,10 +65,21 @@ export class Checks {
         const first = seen.get(key.key()) ?? print;
         seen.set(key.key(), first);
         this.#world.totals.check('fingerprint');
-        if (first !== print && !this.#isForgottenAtHorizon(key.key(), atMs))
+        if (
+          first !== print &&
+          !this.#hasExpired(key.key(), atMs) &&
+          !this.#isForgottenAtHorizon(key.key(), atMs)
+        )
           throw new Violation(`G2: fingerprint of ${key.key()} at ${name}: ${print}, elsewhere ${first}`);
       });
     }
+  }
+
+  /** While the stores were asked it expired, and one had freed it before it was asked. */
+  #hasExpired(key: string, sinceMs: number): boolean {
+    const isIn = (fact: Fact): boolean =>
+      fact.is === 'expiry' && fact.at >= sinceMs && fact.at <= this.#world.latestMs;
+    return this.#world.ledger.of(key).some(({ facts }) => facts.some(isIn));
   }
 
   /** A horizon shorter than STABLE_MS forgets what fingerprints count; then the states differ, in nothing else. */
