@@ -120,6 +120,9 @@ export class Checks {
     if (shown === expected) return this.#wholeState(key, held, facts);
     if (this.#isFreedEarly(held, facts, atMs) || this.#isResurrected(key, held, atMs)) return;
     if (this.#isForgottenWith(key, [...held, ...facts], { shown, atMs })) return;
+    const sure = must.filter(({ mayBeForgotten }) => !mayBeForgotten);
+    if (viewText([...held, ...sure.flatMap((entry) => entry.facts)], atMs) === shown)
+      return this.#world.totals.check('lost when it might have been forgotten');
     const missing = must.filter((entry) => viewText([...held, ...entry.facts], atMs) !== shown);
     const whose = missing.map(({ keeper, madeAtMs }) => `${keeper.name} at ${madeAtMs}`).join(', ');
     throw new Violation(`G5: ${key} at ${atMs}\nshows    ${shown}\nexpected ${expected}\nof ${whose}`);

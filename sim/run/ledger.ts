@@ -24,6 +24,8 @@ export interface Entry {
   keptSinceMs: number;
   /** false: every store that had it has lost it. */
   mustSurvive: boolean;
+  /** The store that had it lost it when all others might have forgotten it: whether one of them ever had it is not known. */
+  mayBeForgotten: boolean;
 }
 
 /** Units: ms of the world. */
@@ -55,7 +57,13 @@ export class Ledger {
   }
 
   record(key: Latin1, made: Pick<Entry, 'facts' | 'madeAtMs' | 'keeper'>): Entry {
-    const entry: Entry = { key, ...made, keptSinceMs: made.madeAtMs, mustSurvive: true };
+    const entry: Entry = {
+      key,
+      ...made,
+      keptSinceMs: made.madeAtMs,
+      mustSurvive: true,
+      mayBeForgotten: false,
+    };
     const list = this.#entries.get(key);
     if (list === undefined) this.#entries.set(key, [entry]);
     else list.push(entry);
@@ -104,7 +112,11 @@ export class Ledger {
   }
 
   #holderOf(entry: Entry, others: readonly Keeper[]): Keeper | undefined {
-    return others.find((other) => this.#holds(other, entry)) ?? this.#forgotten(entry, others);
+    const holder = others.find((other) => this.#holds(other, entry));
+    if (holder !== undefined) return holder;
+    const forgetful = this.#forgotten(entry, others);
+    if (forgetful !== undefined) entry.mayBeForgotten = true;
+    return forgetful;
   }
 
   /** Whether a store holds what an entry says, or newer; or may have forgotten it, since nothing that shows depends on it. */

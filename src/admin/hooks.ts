@@ -62,6 +62,7 @@ export interface SiteNumbers {
   readonly publishesInFlight?: number;
   readonly envelopesReceivedTotal?: number;
   readonly envelopesOwnTotal?: number;
+  readonly envelopesRecalledTotal?: number;
   readonly quarantinedTotal?: number;
   readonly fragmentsDroppedTotal?: number;
   readonly gapsTotal?: number;

@@ -47,6 +47,11 @@ export const METRICS: readonly Row[] = [
     help: 'Own envelopes that came back and were skipped.',
   },
   {
+    name: 'mqkv_envelopes_recalled_total',
+    field: 'envelopesRecalledTotal',
+    help: 'Envelopes that the queue still kept, merged because no site had data.',
+  },
+  {
     name: 'mqkv_quarantined_total',
     field: 'quarantinedTotal',
     help: 'Messages that could not be understood.',

@@ -18,6 +18,8 @@ export interface QueueMessage {
   readonly body: Buffer;
   /** Deliveries of this message so far, this one included; 1 where the queue does not count. */
   readonly attempts: number;
+  /** It comes by `replay`: its sender may be long gone, and what it tells of itself with it. */
+  readonly isReplayed?: boolean;
   /** The message is done with. Late calls (connection gone meanwhile) are ignored: the queue delivers again. */
   ack(): void;
   /** Deliver again, not before `delayMs` (Units: ms) where the queue can delay. */
@@ -83,9 +85,9 @@ export interface Queue extends AsyncDisposable {
   ): Promise<void>;
   /**
    * Delivers to the handler once more what was published since then and is still kept, what was acknowledged included.
-   * Resolves when all that was there at the call has been handed over, or could not be read (then it is logged). The
-   * messages' `ack` and `requeue` change nothing at the broker; `maxInFlight` holds. Only with `capabilities.replayable`.
-   * Units: ms since 1970.
+   * Resolves when all that was there at the call has been handed over. The messages' `ack` and `requeue` change nothing at the
+   * broker; `maxInFlight` holds. Only with `capabilities.replayable`. Units: ms since 1970.
+   * Errors: MqkvError `QUEUE_UNREACHABLE`, the driver's: not all could be read.
    */
   replay?(sinceMs: number): Promise<void>;
   /** What the brokers themselves count, asked now. Never rejects: an unreachable broker is a row with `error`. */

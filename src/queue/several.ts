@@ -53,7 +53,8 @@ class SeveralQueues implements Queue {
   }
 
   async replay(sinceMs: number): Promise<void> {
-    await Promise.all(this.#queues.map((queue) => queue.replay?.(sinceMs)));
+    const fates = await Promise.allSettled(this.#queues.map((queue) => queue.replay?.(sinceMs)));
+    for (const fate of fates) if (fate.status === 'rejected') throw fate.reason;
   }
 
   async stats(): Promise<QueueStats> {

@@ -62,6 +62,8 @@ export interface ReceiverOptions {
 export interface ReceiverStats {
   readonly envelopes: number;
   readonly own: number;
+  /** Merged from what the queue still kept (B5 of peer-bootstrap.ts). */
+  readonly recalled: number;
   /** Dropped: applied before, or too old. */
   readonly doubled: number;
   readonly old: number;
@@ -87,6 +89,7 @@ export class Receiver {
   readonly #underWay = new Map<string, Promise<void>>();
   #envelopes = 0;
   #own = 0;
+  #recalled = 0;
   #doubled = 0;
   #old = 0;
   #quarantined = 0;
@@ -117,6 +120,7 @@ export class Receiver {
     return {
       envelopes: this.#envelopes,
       own: this.#own,
+      recalled: this.#recalled,
       doubled: this.#doubled,
       old: this.#old,
       quarantined: this.#quarantined,
@@ -158,7 +162,8 @@ export class Receiver {
 
   async #receive(message: QueueMessage): Promise<void> {
     try {
-      await this.apply(message.body);
+      if (message.isReplayed === true) await this.#applyRecalled(message.body);
+      else await this.apply(message.body);
       message.ack();
     } catch (error) {
       if (isHopeless(error)) {
@@ -169,6 +174,18 @@ export class Receiver {
       this.#options.logger.warn({ error: messageOf(error) }, 'merge failed, the message will come again');
       message.requeue(MERGE_RETRY_MS);
     }
+  }
+
+  /** Only its writes: who sent it, and whether what else it sent is here, is a matter of the past. */
+  async #applyRecalled(message: Buffer): Promise<void> {
+    const envelope = decodeEnvelope(message);
+    const { header } = envelope;
+    if (this.#options.store.isOwn(header.origin) || this.#isOld(header)) return;
+    const body = await this.#bodies.add(envelope);
+    if (body === undefined) return;
+    const deltas = decodeSections(body).filter(({ kind }) => kind === SECTION_DELTAS);
+    await this.#bodies.keeping(header, body, () => this.#merge(header, deltas));
+    this.#recalled++;
   }
 
   /** Merges one message's content. Errors: MqkvError for what can never be merged; else the store's. */

@@ -68,6 +68,8 @@ export interface RepairContext {
   readonly serveWhileLoading: boolean;
   /** Without a queue nobody will come. */
   readonly hasQueue: boolean;
+  /** Merges what the queue still keeps; absent: it keeps nothing. Errors: the queue's. */
+  readonly recall: (() => Promise<void>) | undefined;
   /** Sends a heartbeat soon: what it tells has changed. */
   beat(): void;
 }

@@ -72,6 +72,7 @@ export async function openReplication(options: ReplicationOptions): Promise<Repl
   await core.read();
   const { sender, receiver, membership, levels } = core;
   const beat = (): void => core.beats.soon();
+  const sources = [queue, ...(options.subscribed ?? [])];
   const context = {
     site,
     store,
@@ -85,13 +86,14 @@ export async function openReplication(options: ReplicationOptions): Promise<Repl
     horizonMs,
     serveWhileLoading,
     hasQueue: true,
+    recall: recallOf(sources, () => clock.now() - horizonMs / 2),
     ownSequences: () => core.ownSequences(),
     beat,
   };
   const openers = options.openers ?? peerRepair;
   const repair = openers.openRepair(context);
   core.repair = repair;
-  for (const source of [queue, ...(options.subscribed ?? [])])
+  for (const source of sources)
     await source.subscribe((message) => void receiver.receive(message), {
       maxInFlight: CONSUMER_IN_FLIGHT_MAX,
     });
@@ -118,5 +120,14 @@ export async function openReplication(options: ReplicationOptions): Promise<Repl
       );
       return core.close(timeoutMs);
     },
+  };
+}
+
+/** Older messages are not merged any more (R5 of receiver.ts). */
+function recallOf(sources: readonly Queue[], sinceMs: () => number): (() => Promise<void>) | undefined {
+  const kept = sources.filter(({ capabilities }) => capabilities.replayable);
+  if (kept.length === 0) return undefined;
+  return async () => {
+    for (const source of kept) await source.replay?.(sinceMs());
   };
 }

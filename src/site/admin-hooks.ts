@@ -102,6 +102,7 @@ function numbersOf(parts: SiteParts): SiteNumbers {
     publishesInFlight: sent.inFlight,
     envelopesReceivedTotal: received.envelopes,
     envelopesOwnTotal: received.own,
+    envelopesRecalledTotal: received.recalled,
     quarantinedTotal: received.quarantined,
     fragmentsDroppedTotal: received.fragmentsDropped,
     gapsTotal: received.gaps,

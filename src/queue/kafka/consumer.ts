@@ -270,6 +270,7 @@ export class Consumer {
     const handed: QueueMessage = {
       body: message.value,
       attempts: how.attempts,
+      isReplayed: how.isCopy,
       ack: () =>
         once(() => {
           this.counts.finished++;

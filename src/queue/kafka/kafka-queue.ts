@@ -94,13 +94,11 @@ class KafkaQueue implements Queue {
   }
 
   async replay(sinceMs: number): Promise<void> {
+    if (this.#consumer?.isSubscribed !== true) throw new MqkvError('QUEUE_UNREACHABLE', 'not subscribed yet');
     try {
-      await this.#consumer?.replay(sinceMs);
+      await this.#consumer.replay(sinceMs);
     } catch (error) {
-      this.#settings.logger.warn(
-        { error: queueError(error).message },
-        'kept messages could not be read again',
-      );
+      throw queueError(error);
     }
   }
 

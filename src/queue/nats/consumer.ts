@@ -132,6 +132,7 @@ export class Consumer {
     const handed: QueueMessage = {
       body: Buffer.from(data.buffer, data.byteOffset, data.byteLength),
       attempts: isCopy ? 1 : message.info.deliveryCount,
+      isReplayed: isCopy,
       ack: () => end(() => message.ack()),
       requeue: (delayMs) => {
         if (isCopy) this.#later(message, delayMs, giveBack);

@@ -1,5 +1,5 @@
 // The NATS JetStream adapter of Queue: one connection, a stream that keeps messages, a durable consumer per site.
-import { MqkvError, messageOf } from '../../base/index.ts';
+import { MqkvError } from '../../base/index.ts';
 import { checkChannel } from '../channel.ts';
 import { sumsOf, UNKNOWN } from '../numbers.ts';
 import type {
@@ -86,12 +86,9 @@ class NatsQueue implements Queue {
 
   async replay(sinceMs: number): Promise<void> {
     const { ready } = this.#session;
-    if (ready === undefined || this.#consumer === undefined) return;
-    try {
-      await this.#consumer.replay(ready, sinceMs);
-    } catch (error) {
-      this.#options.logger.warn({ error: messageOf(error) }, 'kept messages could not be read again');
-    }
+    if (ready === undefined || this.#consumer === undefined)
+      throw new MqkvError('QUEUE_UNREACHABLE', 'not subscribed yet');
+    await this.#consumer.replay(ready, sinceMs);
   }
 
   async stats(): Promise<QueueStats> {

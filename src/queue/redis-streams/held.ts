@@ -64,6 +64,7 @@ export class Held {
     this.#options.handler({
       body,
       attempts,
+      isReplayed: isCopy,
       ack: () => once(() => !isCopy && this.#ack(id)),
       requeue: (delayMs) => once(() => this.#again(given, delayMs)),
       // Everything held is kept from being claimed by others, see claiming.ts.

@@ -102,11 +102,8 @@ class RedisStreamsQueue implements Queue {
   }
 
   async replay(sinceMs: number): Promise<void> {
-    try {
-      await this.#consumer?.replay(sinceMs);
-    } catch (error) {
-      this.#settings.logger.warn({ error: messageOf(error) }, 'kept messages could not be read again');
-    }
+    if (this.#consumer === undefined) throw new MqkvError('QUEUE_UNREACHABLE', 'not subscribed yet');
+    await this.#consumer.replay(sinceMs);
   }
 
   async stats(): Promise<QueueStats> {
