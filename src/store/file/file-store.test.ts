@@ -327,6 +327,21 @@ describe('a disk that does not take it', () => {
     await close(it, again);
   });
 
+  it('full, and closed as soon as there is room: what gathered behind the block that waited is written, too', async () => {
+    const it = world();
+    const store = await it.open();
+    it.disk.capacityBytes = 300;
+    set(store, 'b', 'x'.repeat(1000));
+    await it.clock.advance(300);
+    set(store, 'c', '3');
+    await it.clock.advance(300);
+    it.disk.capacityBytes = Number.POSITIVE_INFINITY;
+    await close(it, store);
+    const again = await it.open();
+    expect([get(again, 'b')?.length, get(again, 'c')]).toEqual([1000, '3']);
+    await close(it, again);
+  });
+
   it('a sync that failed: all is written anew before anything counts as safe', async () => {
     const it = world();
     const store = await it.open({ fsync: 'always' });
