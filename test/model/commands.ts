@@ -114,8 +114,10 @@ function setEffects([value, option, time]: string[], view: View, now: number): E
 function increments(type: number, field: string, by: string | undefined, view: View): Effect[] {
   const old = String(view.fields.get(field) ?? '0');
   if (!/^(?:0|-?[1-9]\d*)$/.test(old)) return [];
-  const sum = BigInt(old) + BigInt(by ?? '1');
-  return sum > INT_MAX || sum < -INT_MAX - 1n ? [] : [{ do: 'add', type, field, by: BigInt(by ?? '1') }];
+  const isOut = (x: bigint): boolean => x > INT_MAX || x < -INT_MAX - 1n;
+  return isOut(BigInt(old)) || isOut(BigInt(old) + BigInt(by ?? '1'))
+    ? []
+    : [{ do: 'add', type, field, by: BigInt(by ?? '1') }];
 }
 
 function floats(type: number, field: string, by: string | undefined, view: View): Effect[] {
