@@ -77,7 +77,8 @@ const LIVES: readonly Make[] = [
   (r, k) => ['HSET', k, field(r), '2'],
   (_, k) => ['HDEL', k, 'f', 'g', 'h'],
   (r, k) => ['HDEL', k, field(r), field(r)],
-  (r, k) => ['PEXPIRE', k, pick(r, ['3000', '60000', '700000'])],
+  // One key whose TTLs do not fire in a run: its whole state is compared with the definition in the end.
+  (r, k) => ['PEXPIRE', k, k.endsWith(':0') ? '700000' : pick(r, ['3000', '60000', '700000'])],
   (r, k) => ['HINCRBY', k, field(r), '1'],
 ];
 const TYPES: readonly (readonly Make[])[] = [STRINGS, HASHES, SETS, ZSETS];

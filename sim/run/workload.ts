@@ -82,7 +82,7 @@ export class Workload {
 
   /** All sites at one moment: concurrent lives of a key. */
   #isTogether(): boolean {
-    return this.#world.plan.theme === 'lives' && below(this.#random, 4) === 0;
+    return this.#world.plan.theme === 'lives' && below(this.#random, 2) === 0;
   }
 
   #together(process: SiteProcess): void {
