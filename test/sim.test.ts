@@ -37,6 +37,8 @@ const FOUND: readonly (readonly [number, readonly StoreKind[], string])[] = [
   [80000426, ['embedded'], 'an expiry lost with its site, of a value that came later'],
   [91000245, ['file'], 'stopped right after a full disk'],
   [91000676, ['file'], 'an integer added to a float beyond 64 bits'],
+  [140000014, ['redis'], 'a copy discarded with a mark of which only its Redis knew'],
+  [130000134, ['redis', 'file', 'embedded'], 'a deletion of nothing whose reply was lost'],
   [82000021, ['redis', 'file', 'embedded'], 'expired while fingerprints were taken'],
   [111, ['redis'], 'freed by a Redis whose clock was ahead and went back'],
 ];

@@ -171,6 +171,11 @@ export interface Store extends AsyncDisposable {
   onOrigin: (() => void) | undefined;
   /** Takes a new origin, where the store chooses its own; elsewhere it does nothing. */
   renewOrigin(): void;
+  /**
+   * Marks that lie in a store which several processes write to, and that this process does not know of (another one made them, or a reply
+   * was lost), become pending here. Absent: there are none. Errors: the store cannot be reached.
+   */
+  findMarks?(): Promise<void>;
   /** Forgets all data, notes and marks, and takes a new origin: the site begins anew (DESIGN 3, a site apart for longer than the horizon). */
   discard(): Promise<void>;
   stats(): StoreStats;

@@ -353,6 +353,7 @@ export class PeerBootstrap implements Bootstrap {
     const peer = this.#work.heard.find((member) => member.complete && !member.loading);
     if (peer === undefined) return;
     try {
+      await this.#context.store.findMarks?.();
       const request = wire.request(wire.STAY).done();
       const mayDiscard = await this.#work.apart.decide(peer, async () => {
         const answer = await this.#work.asking.ask(peer, request, { purpose: 'repair', signal });

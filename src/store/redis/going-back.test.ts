@@ -125,6 +125,16 @@ describe.skipIf(skip)(`a Redis that went back${skip ? ` (${skip})` : ''}`, () =>
     expect(two.outbox.pending).toBe(1);
   });
 
+  test('marks of another gateway are found, however young', async () => {
+    await using one = await openTestStore(redis.port);
+    await using two = await openTestStore(redis.port);
+    await set(two, 'k', 'v');
+    expect(one.outbox.pending).toBe(0);
+    await one.findMarks();
+    expect(one.outbox.pending).toBe(1);
+    expect((await one.outbox.take(1e6))?.deltas.toString('latin1')).toContain('k');
+  });
+
   test('discarding that ended half-way is done again at the next start', async () => {
     {
       await using store = await openTestStore(redis.port);

@@ -280,6 +280,10 @@ export class RedisStore implements Store {
   /** The node's origin is what it is: it follows its history. */
   renewOrigin(): void {}
 
+  async findMarks(): Promise<void> {
+    await this.walker?.findMarks();
+  }
+
   async discard(): Promise<void> {
     const { router: access, topology } = this;
     this.#forget();

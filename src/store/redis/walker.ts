@@ -37,6 +37,8 @@ const FIRST_ROUND_MS = 5_000;
 const GUARDED_MS_MIN = 10 * 60_000;
 /** Marks younger than this are their gateway's. Units: ms. */
 const MARK_AGE_MS = 2_000;
+/** Units: Unix ms after all versions. */
+const EVER_MS = 2 ** 48;
 /** Old tombstones of living keys are looked for once in so many rounds. */
 const TIDY_ROUNDS = 30;
 
@@ -137,8 +139,14 @@ export class Walker {
 
   /** One whole round now, whoever holds the lease and whatever the clock did. */
   async round(): Promise<void> {
-    for (let i = 0; i < this.#groups.length; i++) await this.#visit(i, '1', true);
+    for (let i = 0; i < this.#groups.length; i++) await this.#visit(i, '1', { isForgetting: true });
     this.#rounds++;
+  }
+
+  /** Every mark, however young, becomes pending at this gateway. Errors: those of the access. */
+  async findMarks(): Promise<void> {
+    for (let i = 0; i < this.#groups.length; i++)
+      await this.#visit(i, '0', { isForgetting: false, youngerMs: EVER_MS });
   }
 
   /**
@@ -224,11 +232,15 @@ export class Walker {
     }
   }
 
-  async #visit(group: number, tidy: '0' | '1', isForgetting = !this.#isUnsure): Promise<void> {
+  async #visit(
+    group: number,
+    tidy: '0' | '1',
+    { isForgetting = !this.#isUnsure, youngerMs }: { isForgetting?: boolean; youngerMs?: number } = {},
+  ): Promise<void> {
     const { access, scripts, clock } = this.#options;
     const now = clock.now();
     const beforeMs = isForgetting ? this.#limits(now).beforeMs : 0;
-    const what = { youngerMs: now - MARK_AGE_MS, beforeMs, tidy } as const;
+    const what = { youngerMs: youngerMs ?? now - MARK_AGE_MS, beforeMs, tidy } as const;
     let tombstones = 0;
     const shownNothing = (count: number): void => {
       tombstones += count;
