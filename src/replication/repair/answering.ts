@@ -37,7 +37,7 @@ export interface AnsweringOptions {
   /** This site can be compared now. */
   readonly isReady: () => boolean;
   /** Whether this site will not discard its data soon: another one relies on it. */
-  readonly stay: (from: Asker) => Promise<boolean>;
+  readonly stay: (from: Asker, history: string) => Promise<boolean>;
   /** Another site has compared everything with this one; `sinceMs`: when it began, by this site's clock. */
   readonly onCompared: (from: Asker, outcome: wire.Outcome, sinceMs: number) => void;
 }
@@ -88,7 +88,10 @@ export class Answering {
     const kind = reader.u8();
     if (kind === wire.STATUS) return this.#status(from, reader);
     if (kind === wire.PAGE) return this.#pages(from, reader);
-    if (kind === wire.STAY) return wire.ok(Buffer.from([(await this.#options.stay(from)) ? 1 : 0]));
+    if (kind === wire.STAY) {
+      const stays = await this.#options.stay(from, reader.rest().toString());
+      return wire.ok(Buffer.from([stays ? 1 : 0]));
+    }
     if (kind === wire.DONE) return this.#done(from, reader);
     if (!this.#options.isReady() || !this.#options.turns.give(from.storeId)) return wire.busy();
     const body = await this.#compared(kind, reader);

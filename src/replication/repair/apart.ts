@@ -77,11 +77,16 @@ export class Apart {
     return this.#isUndecided;
   }
 
-  /** Another site wants this one to stay. A store that was emptied behind its site does not know it yet: its notes tell. */
-  async stay(asker: string): Promise<boolean> {
+  /**
+   * Another site wants this one to stay, as the history that it knows. A store that was emptied, or went back, behind its site does not
+   * know it yet: reading its notes tells.
+   */
+  async stay(asker: string, history: string): Promise<boolean> {
     const { store } = this.#context;
     const isHeld = (await store.notes.read()).get(COMPLETE_NOTE) === '1';
-    if (!isHeld || !this.#isComplete()) return false;
+    const { id: storeId, origin } = store;
+    const isKnown = history === historyOf({ storeId, origin, origins: store.origins ?? [origin] });
+    if (!isHeld || !isKnown || !this.#isComplete()) return false;
     // Both want to discard: the one with the smaller id may.
     if (this.#isAsking && store.id < asker) return false;
     this.#stayUntilMs = this.#clock.now() + STAY_MS;
@@ -225,7 +230,11 @@ export class Apart {
 }
 
 /** X5. */
-function historyOf({ storeId, origin, origins }: Member): string {
+export function historyOf({
+  storeId,
+  origin,
+  origins,
+}: Pick<Member, 'storeId' | 'origin' | 'origins'>): string {
   const all = origins.length > 0 ? origins : [origin];
   return [storeId, ...all.toSorted((a, b) => a - b).map((one) => one.toString(16))].join('.');
 }

@@ -20,7 +20,7 @@ import {
 } from '../../base/index.ts';
 import type { Member } from '../membership.ts';
 import type { Bootstrap, RepairContext } from '../repair-hooks.ts';
-import { COMPLETE_NOTE } from './apart.ts';
+import { COMPLETE_NOTE, historyOf } from './apart.ts';
 import type { AskOptions } from './asking.ts';
 import type { PeerWork } from './peer-work.ts';
 import { decodeProgress, isWithin, type Progress, pullFrom } from './pulling.ts';
@@ -354,7 +354,10 @@ export class PeerBootstrap implements Bootstrap {
     if (peer === undefined) return;
     try {
       await this.#context.store.findMarks?.();
-      const request = wire.request(wire.STAY).done();
+      const request = wire
+        .request(wire.STAY)
+        .raw(Buffer.from(historyOf(peer)))
+        .done();
       const mayDiscard = await this.#work.apart.decide(peer, async () => {
         const answer = await this.#work.asking.ask(peer, request, { purpose: 'repair', signal });
         return wire.answered(answer).u8() === 1;

@@ -47,7 +47,7 @@ export class PeerWork {
       turns: this.turns,
       status: (ageMs) => this.#status(ageMs),
       isReady: () => this.isReady,
-      stay: (from) => this.apart.stay(from.storeId),
+      stay: (from, history) => this.apart.stay(from.storeId, history),
       onCompared: ({ storeId }, outcome, sinceMs) => this.onCompared?.(storeId, outcome, sinceMs),
     });
     const answer = (from: Asker, request: Buffer): Promise<Buffer> => this.#answer(from, request);

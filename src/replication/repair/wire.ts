@@ -10,7 +10,7 @@
 //   6 STATES   (slot:u16 hash:u32)*              looked:u32 deltas
 //   7 PUSH     deltas                            -
 //   8 PAGE     bytes:u32 cursor                  (length:u32 deltas)* 0:u32 [cursor]   an empty cursor: that was all
-//   9 STAY     -                                 1:u8 it stays, 0: it does not
+//   9 STAY     history (text: see apart.ts)      1:u8 it stays, 0: it does not, or is of another history
 //  10 DONE     how:u8                            -             the asker is through
 //  view    := at:u48 young:u8        1: keys younger than YOUNG_MS count, too
 //  how     := bits 1: they did; 2: all slots were compared; 4: something differed that was not young
