@@ -39,6 +39,8 @@ const FOUND: readonly (readonly [number, readonly StoreKind[], string])[] = [
   [91000676, ['file'], 'an integer added to a float beyond 64 bits'],
   [140000014, ['redis'], 'a copy discarded with a mark of which only its Redis knew'],
   [130000134, ['redis', 'file', 'embedded'], 'a deletion of nothing whose reply was lost'],
+  [150000060, ['redis', 'file', 'embedded'], 'a Redis that had gone back a moment before promised to stay'],
+  [160000004, ['redis'], 'a clock that went back held the outbox up'],
   [82000021, ['redis', 'file', 'embedded'], 'expired while fingerprints were taken'],
   [111, ['redis'], 'freed by a Redis whose clock was ahead and went back'],
 ];

@@ -44,3 +44,9 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
     signal?.addEventListener('abort', done, { once: true });
   });
 }
+
+/** Whether a time is ahead, by no more than `spanMs`: what was meant to last so long must not last longer because the clock went back. Units: ms. */
+export function isWithin(clock: Clock, untilMs: number, spanMs: number): boolean {
+  const left = untilMs - clock.now();
+  return left > 0 && left <= spanMs;
+}

@@ -1,6 +1,6 @@
 // The folder's door.
 export { bytesOf, type Latin1, latin1Of } from './bytes.ts';
-export { type Clock, sleep, systemClock, type Timer } from './clock.ts';
+export { type Clock, isWithin, sleep, systemClock, type Timer } from './clock.ts';
 export type { AppendFile, Disk, FileIdentity, FolderLock } from './disk.ts';
 export { assert, MqkvError, messageOf } from './errors.ts';
 export * from './limits.ts';

@@ -1,5 +1,5 @@
 // Commands that the table does not know, e.g. of modules: classified by what the connected Redis says of them.
-import { type Clock, type Latin1, messageOf, type Logger } from '../../base/index.ts';
+import { type Clock, isWithin, type Latin1, messageOf, type Logger } from '../../base/index.ts';
 import { plainReply, type Reply } from '../../resp/index.ts';
 import { type CommandSpec, commandTable } from '../spec.ts';
 
@@ -34,7 +34,7 @@ export class ForeignCommands {
     const lower = name.toLowerCase();
     if (commandTable.has(lower) || this.#specs.has(lower)) return undefined;
     if (this.#asking !== undefined) return this.#asking;
-    if (this.#options.clock.now() - this.#askedAtMs < ASK_EVERY_MS) return undefined;
+    if (isWithin(this.#options.clock, this.#askedAtMs + ASK_EVERY_MS, ASK_EVERY_MS)) return undefined;
     this.#asking = this.#ask().finally(() => {
       this.#asking = undefined;
     });

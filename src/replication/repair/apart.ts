@@ -9,7 +9,7 @@
 //      peer has all only when it has been compared with since.
 //  X5  What a peer has is known of its present history only: one that has gone back, or may have, has other origins. It may have lost
 //      what it wrote itself and only this site still holds, so it must be of the history that it had when the two were apart.
-import { type Clock, type Timer } from '../../base/index.ts';
+import { type Clock, isWithin, type Timer } from '../../base/index.ts';
 import type { Member } from '../membership.ts';
 import type { RepairContext } from '../repair-hooks.ts';
 
@@ -95,8 +95,7 @@ export class Apart {
 
   /** X2: this site has said that it stays. */
   get mustStay(): boolean {
-    const left = this.#stayUntilMs - this.#clock.now();
-    return left > 0 && left <= STAY_MS;
+    return isWithin(this.#clock, this.#stayUntilMs, STAY_MS);
   }
 
   /** Decides with one complete site. `ask` has it stay. Result: discard. */

@@ -11,6 +11,7 @@
 import { setMaxListeners } from 'node:events';
 import {
   type Clock,
+  isWithin,
   messageOf,
   MqkvError,
   openScope,
@@ -23,7 +24,7 @@ import type { Bootstrap, RepairContext } from '../repair-hooks.ts';
 import { COMPLETE_NOTE, historyOf } from './apart.ts';
 import type { AskOptions } from './asking.ts';
 import type { PeerWork } from './peer-work.ts';
-import { decodeProgress, isWithin, type Progress, pullFrom } from './pulling.ts';
+import { decodeProgress, type Progress, pullFrom } from './pulling.ts';
 import * as wire from './wire.ts';
 
 /** Units: ms between two looks around, and at whether there is something to wait for. */

@@ -1,5 +1,5 @@
 // Copies another site's whole data, page by page, from where it was broken off.
-import { type Clock, PAGE_BYTES, PAGES_BYTES_MAX, sleep } from '../../base/index.ts';
+import { PAGE_BYTES, PAGES_BYTES_MAX, sleep } from '../../base/index.ts';
 import type { PeerAddress } from '../peer-port.ts';
 import type { Way } from './asking.ts';
 import type { PeerWork } from './peer-work.ts';
@@ -114,10 +114,4 @@ export function decodeProgress(text: string | undefined): Progress | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** A clock's time as a test of age: false when it lies ahead by more than it may. Units: ms. */
-export function isWithin(clock: Clock, untilMs: number, spanMs: number): boolean {
-  const left = untilMs - clock.now();
-  return left > 0 && left <= spanMs;
 }

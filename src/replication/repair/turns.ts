@@ -1,5 +1,5 @@
 // Whose turn it is: a site is in one comparison at a time, as the one that asks or as the one that is asked.
-import type { Clock } from '../../base/index.ts';
+import { type Clock, isWithin } from '../../base/index.ts';
 
 /** Units: ms without a request after which a comparison of another site counts as over. */
 const TURN_MS = 15_000;
@@ -46,8 +46,6 @@ export class Turns {
   }
 
   get #taken(): boolean {
-    const left = this.#untilMs - this.#clock.now();
-    // A clock that went back must not make a turn long.
-    return this.#asker !== undefined && left > 0 && left <= TURN_MS;
+    return this.#asker !== undefined && isWithin(this.#clock, this.#untilMs, TURN_MS);
   }
 }

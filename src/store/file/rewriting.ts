@@ -4,7 +4,7 @@
 // S1 The snapshot begins after the new log: what lies in the logs before it is in memory by then, and so in the snapshot.
 // S2 The manifest names the new log before anything is written to it, and the snapshot only when it is whole and synced; the files
 //    before go after that.
-import { type Clock, type Disk, type Logger, messageOf, type Random } from '../../base/index.ts';
+import { type Clock, type Disk, isWithin, type Logger, messageOf, type Random } from '../../base/index.ts';
 import type { EmbeddedStore } from '../embedded/index.ts';
 import type { Acceptance } from './acceptance.ts';
 import type { LogWriter } from './log-writer.ts';
@@ -63,7 +63,7 @@ export class Rewriting {
     const { logBytes, snapshotBytes, manifest } = this;
     const isLong = logBytes > this.#options.bytesMin && logBytes > 2 * snapshotBytes;
     if (!isLong && manifest.logs.length <= LOGS_MAX) return;
-    if (this.#options.clock.now() >= this.#notBeforeMs) void this.start();
+    if (!isWithin(this.#options.clock, this.#notBeforeMs, PAUSE_MS)) void this.start();
   }
 
   /** Rewrites now, or waits for the one under way. Never rejects: a failure is logged. */

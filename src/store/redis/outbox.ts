@@ -5,7 +5,7 @@
 // 3. What could not be read is remembered on.
 // 4. After the store went back (failover to a replica that lacked something, an old RDB) plain SETs that lie here as bytes are sent
 //    all the same, and merged into the store again first: it may have lost them.
-import { bytesOf, type Clock, type Latin1, type Logger, messageOf } from '../../base/index.ts';
+import { bytesOf, type Clock, isWithin, type Latin1, type Logger, messageOf } from '../../base/index.ts';
 import { type DeltaFields, DeltaWriter, encodeDelta, type ValueType } from '../../crdt/index.ts';
 import type { Outbox, Taken } from '../store.ts';
 import type { Access } from './access.ts';
@@ -154,7 +154,7 @@ export class RedisOutbox implements Outbox, WriteListener {
   }
 
   async take(maxBytes: number): Promise<Taken | undefined> {
-    if (this.#options.clock.now() < this.#pausedUntilMs) return undefined;
+    if (isWithin(this.#options.clock, this.#pausedUntilMs, PAUSE_MS)) return undefined;
     const taken = this.#writes.take(maxBytes, TAKE_KEYS_MAX);
     if (taken === undefined) return undefined;
     const { origin, deltas: plain, writes } = taken;
