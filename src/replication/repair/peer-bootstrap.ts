@@ -354,14 +354,16 @@ export class PeerBootstrap implements Bootstrap {
     const peer = this.#work.heard.find((member) => member.complete && !member.loading);
     if (peer === undefined) return;
     try {
-      await this.#context.store.findMarks?.();
       const request = wire
         .request(wire.STAY)
         .raw(Buffer.from(historyOf(peer)))
         .done();
       const mayDiscard = await this.#work.apart.decide(peer, async () => {
         const answer = await this.#work.asking.ask(peer, request, { purpose: 'repair', signal });
-        return wire.answered(answer).u8() === 1;
+        const stays = wire.answered(answer).u8() === 1;
+        // A whole walk: only where everything else speaks for it.
+        if (stays) await this.#context.store.findMarks?.();
+        return stays;
       });
       if (mayDiscard) await this.#discard(peer, signal);
       else
