@@ -74,8 +74,9 @@ export class Ledger {
   missing(keeper: Keeper, untilMs: number): Entry | undefined {
     for (const list of this.#entries.values()) {
       for (const entry of list) {
-        const isIts = entry.keeper === keeper && entry.mustSurvive && entry.keptSinceMs < untilMs;
-        if (isIts && !this.#covers(keeper, entry) && !this.#isFreed(keeper, entry)) return entry;
+        const isIts = entry.keeper === keeper && entry.mustSurvive && !entry.mayBeForgotten;
+        const isSafe = entry.keptSinceMs < untilMs;
+        if (isIts && isSafe && !this.#covers(keeper, entry) && !this.#isFreed(keeper, entry)) return entry;
       }
     }
     return undefined;
