@@ -42,6 +42,8 @@ const FOUND: readonly (readonly [number, readonly StoreKind[], string])[] = [
   [150000060, ['redis', 'file', 'embedded'], 'a Redis that had gone back a moment before promised to stay'],
   [160000004, ['redis'], 'a clock that went back held the outbox up'],
   [220002433, ['file'], 'what a store set back may have forgotten counted as kept'],
+  [220004110, ['file'], 'overwritten by what had expired before one site heard of it'],
+  [210004776, ['embedded'], 'fingerprints of what values had seen, with a short horizon'],
   [82000021, ['redis', 'file', 'embedded'], 'expired while fingerprints were taken'],
   [111, ['redis'], 'freed by a Redis whose clock was ahead and went back'],
 ];

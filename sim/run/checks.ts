@@ -85,7 +85,7 @@ export class Checks {
   /** A horizon shorter than STABLE_MS forgets what fingerprints count; then the states differ, in nothing else. */
   #isForgottenAtHorizon(key: string, atMs: number): boolean {
     const { horizonMs } = this.#world.plan;
-    const age = { atMs, keptMs: STABLE_MS, horizonMs };
+    const age = { atMs, keptMs: STABLE_MS, horizonMs: STABLE_MS };
     const texts = this.#world.running().map((site) => commonText(site.facts(key) ?? [], age));
     return horizonMs < STABLE_MS && new Set(texts).size > 1;
   }
@@ -118,6 +118,10 @@ export class Checks {
     const shown = viewText(held, atMs);
     const expected = viewText([...held, ...facts], atMs);
     if (shown === expected) return this.#wholeState(key, held, facts);
+    // What ended it is known elsewhere, and has expired: a site that lacks it need not be told.
+    const known = sites.flatMap((site) => site.facts(key) ?? []);
+    if (viewText([...known, ...facts], atMs) === shown)
+      return this.#world.totals.check('ended by what has expired elsewhere');
     if (this.#isFreedEarly(held, facts, atMs) || this.#isResurrected(key, held, atMs)) return;
     if (this.#isForgottenWith(key, [...held, ...facts], { shown, atMs })) return;
     const sure = must.filter(({ mayBeForgotten }) => !mayBeForgotten);
