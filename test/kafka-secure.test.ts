@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { testCertificate, testKey } from '../src/server/test-certificate.ts';
+import { loadDriver } from '../src/queue/kafka/driver.ts';
 import { eventually, requireBroker, startKafka } from './brokers/index.ts';
 import { isNodeNewEnough, openKafka } from './kafka-open.ts';
 
@@ -37,6 +38,14 @@ async function refusal(url: string): Promise<{ code?: string; message?: string }
     (error: unknown) => error as { code?: string; message?: string },
   );
 }
+
+describe.runIf(isNodeNewEnough)('the driver', () => {
+  it('does not end the process when a connection fails that nobody watches', async () => {
+    const { Connection } = await loadDriver();
+    const connection = new Connection('test');
+    expect(() => connection.emit('error', new Error('lost while it logged in'))).not.toThrow();
+  });
+});
 
 describe.skipIf(skip)('kafka', () => {
   it('speaks TLS, and checks the certificate', async () => {

@@ -1,4 +1,6 @@
 // The Kafka driver, loaded when a kafka:// queue is configured: it needs a newer Node than the rest.
+import { subscribe } from 'node:diagnostics_channel';
+import { EventEmitter } from 'node:events';
 import { MqkvError } from '../../base/index.ts';
 
 /** The driver's module. */
@@ -15,5 +17,18 @@ export async function loadDriver(versions: NodeJS.ProcessVersions = process.vers
       'START',
       `--queue kafka:// needs Node >= ${NODE_MIN.join('.')}; this is Node ${versions.node}`,
     );
-  return import('@platformatic/kafka');
+  const driver = await import('@platformatic/kafka');
+  if (!isWatching) subscribe(INSTANCES, hearErrors);
+  isWatching = true;
+  return driver;
+}
+
+/** Where the driver tells of each connection that it makes. */
+const INSTANCES = 'plt:kafka:instances';
+let isWatching = false;
+
+/** A connection lost while it logs in fails twice; the second time nobody listens, which would end the process. */
+function hearErrors(message: unknown): void {
+  const { instance } = message as { readonly instance?: unknown };
+  if (instance instanceof EventEmitter) instance.on('error', () => {});
 }
