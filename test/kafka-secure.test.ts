@@ -1,43 +1,13 @@
 // Kafka with TLS and with SCRAM, against a real Kafka.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { testCertificate, testKey } from '../src/server/test-certificate.ts';
 import { loadDriver } from '../src/queue/kafka/driver.ts';
-import { eventually, requireBroker, startKafka } from './brokers/index.ts';
+import { requireBroker, startKafka } from './brokers/index.ts';
 import { isNodeNewEnough, openKafka } from './kafka-open.ts';
+import { certificateFiles, passes, refusal } from './queue-probes.ts';
 
 const { skip } = isNodeNewEnough ? requireBroker('java', 'kafka') : { skip: true };
-const dir = mkdtempSync(join(tmpdir(), 'mqkv-kafka-secure-'));
-const [cert, both] = [join(dir, 'cert.pem'), join(dir, 'both.pem')];
-writeFileSync(cert, testCertificate);
-writeFileSync(both, testKey + testCertificate);
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
-
-/** One message from a site to another. */
-async function passes(url: string): Promise<void> {
-  await using a = await openKafka(url, 'a');
-  await using b = await openKafka(url, 'b');
-  const got: string[] = [];
-  await b.subscribe(
-    (message) => {
-      got.push(message.body.toString());
-      message.ack();
-    },
-    { maxInFlight: 4 },
-  );
-  await a.publish(Buffer.from('hello'));
-  await eventually('the message', () => got.includes('hello'));
-}
-
-async function refusal(url: string): Promise<{ code?: string; message?: string }> {
-  await using queue = await openKafka(url, 'x');
-  return queue.publish(Buffer.from('x')).then(
-    () => ({}),
-    (error: unknown) => error as { code?: string; message?: string },
-  );
-}
+const { cert, both, remove } = certificateFiles();
+afterAll(remove);
 
 describe.runIf(isNodeNewEnough)('the driver', () => {
   it('does not end the process when a connection fails that nobody watches', async () => {
@@ -60,9 +30,9 @@ describe.skipIf(skip)('kafka', () => {
       ],
     });
     const at = `kafka://127.0.0.1:${kafka.port}`;
-    await passes(`${at}?tls=yes&tls_ca=${cert}`);
-    await passes(`${at}?tls=yes&tls_verify=no`);
-    expect((await refusal(`${at}?tls=yes`)).message).toMatch(/certificate/i);
+    await passes(openKafka, `${at}?tls=yes&tls_ca=${cert}`);
+    await passes(openKafka, `${at}?tls=yes&tls_verify=no`);
+    expect((await refusal(openKafka, `${at}?tls=yes`)).message).toMatch(/certificate/i);
   });
 
   it.each(['scram-sha-256', 'scram-sha-512'])('logs in by %s', async (mechanism) => {
@@ -77,7 +47,7 @@ describe.skipIf(skip)('kafka', () => {
       ],
     });
     const at = `127.0.0.1:${kafka.port}?sasl=${mechanism}`;
-    await passes(`kafka://site:secret@${at}`);
-    expect(await refusal(`kafka://site:wrong@${at}`)).toMatchObject({ code: 'QUEUE_REFUSED' });
+    await passes(openKafka, `kafka://site:secret@${at}`);
+    expect(await refusal(openKafka, `kafka://site:wrong@${at}`)).toMatchObject({ code: 'QUEUE_REFUSED' });
   });
 });

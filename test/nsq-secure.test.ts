@@ -2,22 +2,16 @@
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Queue } from '../src/queue/index.ts';
 import { snappyChunks, SnappyDecoder } from '../src/queue/nsq/snappy.ts';
-import { testCertificate, testKey } from '../src/server/test-certificate.ts';
 import { eventually, requireBroker, startNsqd } from './brokers/index.ts';
 import { openNsq } from './nsq-open.ts';
+import { certificateFiles } from './queue-probes.ts';
 
 const { skip } = requireBroker('nsqd');
-const dir = mkdtempSync(join(tmpdir(), 'mqkv-nsq-secure-'));
-const files = { cert: join(dir, 'cert.pem'), key: join(dir, 'key.pem') };
-writeFileSync(files.cert, testCertificate);
-writeFileSync(files.key, testKey);
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
+const { remove, ...files } = certificateFiles();
+afterAll(remove);
 
 const TLS = [`-tls-cert=${files.cert}`, `-tls-key=${files.key}`];
 const SECURE = `tls=yes&tls_ca=${files.cert}`;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import { latin1Of, MqkvError, silentLogger, systemClock, systemRandom } from '../src/base/index.ts';
-import type { Queue, QueueMessage } from '../src/queue/index.ts';
+import type { BrokerState, Queue, QueueMessage } from '../src/queue/index.ts';
 import { openReplication } from '../src/replication/index.ts';
 import { type EmbeddedStore, openEmbeddedStore } from '../src/store/embedded/index.ts';
 import { eventually } from './brokers/index.ts';
@@ -95,6 +95,14 @@ async function collect(queue: Queue, maxInFlight = 64): Promise<Set<string>> {
   };
   await queue.subscribe(take, { maxInFlight });
   return seen;
+}
+
+/** The brokers' states once all of them say why they refuse. */
+function refusalOf(queue: Queue): Promise<readonly BrokerState[]> {
+  return eventually('the refusal', () => {
+    const states = queue.brokers();
+    return states.every(({ error }) => error !== undefined) ? states : undefined;
+  });
 }
 
 /** The same with every delivery. Order: as delivered. */
@@ -248,10 +256,7 @@ const cases: readonly Case[] = [
     run: async (world) => {
       const intruder = await world.intruder();
       const seen = await collect(intruder);
-      const [state] = await eventually('the refusal', () => {
-        const states = intruder.brokers();
-        return states.every(({ error }) => error !== undefined) ? states : undefined;
-      });
+      const [state] = await refusalOf(intruder);
       assert(!state.connected && !state.subscribed && state.error !== '');
       const [a, b] = [await world.open('a'), await world.open('b')];
       const got = await collect(b);
@@ -265,10 +270,7 @@ const cases: readonly Case[] = [
     run: async (world) => {
       const guest = await world.guest();
       const seen = await collect(guest);
-      const [state] = await eventually('the refusal', () => {
-        const states = guest.brokers();
-        return states.every(({ error }) => error !== undefined) ? states : undefined;
-      });
+      const [state] = await refusalOf(guest);
       assert(!state.subscribed && state.error !== '');
       await assert.rejects(guest.publish(bytes('nowhere')), isCode('QUEUE_REFUSED'));
       const [a, b] = [await world.open('a'), await world.open('b')];

@@ -1,46 +1,13 @@
 // TLS and logins of NATS and Redis Streams, against real servers.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Queue } from '../src/queue/index.ts';
-import { testCertificate, testKey } from '../src/server/test-certificate.ts';
-import { eventually, freePorts, requireBroker, startNats, startRedis } from './brokers/index.ts';
+import { freePorts, requireBroker, startNats, startRedis } from './brokers/index.ts';
 import { openNats } from './nats-open.ts';
+import { certificateFiles, passes, refusal } from './queue-probes.ts';
 import { openRedisStreams } from './redis-streams-open.ts';
 
 const { skip } = requireBroker('nats-server', 'redis-server');
-const dir = mkdtempSync(join(tmpdir(), 'mqkv-queue-tls-'));
-const [cert, key] = [join(dir, 'cert.pem'), join(dir, 'key.pem')];
-writeFileSync(cert, testCertificate);
-writeFileSync(key, testKey);
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
-
-type Open = (url: string, channel: string) => Promise<Queue>;
-
-/** One message from a site to another. */
-async function passes(open: Open, url: string): Promise<void> {
-  await using a = await open(url, 'a');
-  await using b = await open(url, 'b');
-  const got: string[] = [];
-  await b.subscribe(
-    (message) => {
-      got.push(message.body.toString());
-      message.ack();
-    },
-    { maxInFlight: 4 },
-  );
-  await a.publish(Buffer.from('hello'));
-  await eventually('the message', () => got.includes('hello'));
-}
-
-async function refusal(open: Open, url: string): Promise<{ code?: string; message?: string }> {
-  await using queue = await open(url, 'x');
-  return queue.publish(Buffer.from('x')).then(
-    () => ({}),
-    (error: unknown) => error as { code?: string; message?: string },
-  );
-}
+const { cert, key, remove } = certificateFiles();
+afterAll(remove);
 
 describe.skipIf(skip)('nats', () => {
   it('speaks TLS, checks the certificate, and logs in by token', async () => {

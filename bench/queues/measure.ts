@@ -124,6 +124,8 @@ const PAUSE_MS = 20;
  * middle the broker is killed -9 with that, and comes back a second later.
  */
 export async function faults({ sites, carrier }: Sites, seconds: number): Promise<FaultReport> {
+  const still = sites.at(-1);
+  if (still === undefined) throw new Error('a site is needed');
   const clients = sites.map(({ port }) => clientOf(port));
   let writes = 0;
   const until = Date.now() + seconds * 1_000;
@@ -139,15 +141,14 @@ export async function faults({ sites, carrier }: Sites, seconds: number): Promis
     }),
   );
   await sleep((seconds * 1_000) / 3);
-  const still = sites.at(-1)?.pid ?? 0;
-  process.kill(still, 'SIGSTOP');
+  process.kill(still.pid, 'SIGSTOP');
   try {
     await sleep(BACKLOG_MS);
     await carrier.broker?.kill();
     await sleep(AWAY_MS);
     await carrier.broker?.restart();
   } finally {
-    process.kill(still, 'SIGCONT');
+    process.kill(still.pid, 'SIGCONT');
   }
   await writing;
   const since = Date.now();

@@ -56,7 +56,7 @@ export function commonText(
  */
 export function withoutHiding(facts: readonly Fact[], olderMs: number): Fact[] {
   const old = BigInt(Math.max(0, olderMs)) << 48n;
-  const runs = new Set(facts.map((fact) => (fact.is === 'run' ? `${fact.reg} ${fact.start}` : '')));
+  const runs = new Set(facts.flatMap((fact) => (fact.is === 'run' ? [`${fact.reg} ${fact.start}`] : [])));
   const counts = ({ reg, seen }: PartFact): boolean =>
     [...seen.values()].some(({ start }) => runs.has(`${reg} ${start}`));
   const hides = (fact: Fact): boolean =>

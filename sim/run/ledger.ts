@@ -87,11 +87,9 @@ export class Ledger {
     for (const list of this.#entries.values()) {
       for (const entry of list) {
         if (entry.keeper !== keeper || !entry.mustSurvive) continue;
-        const holder = this.#holderOf(entry, others);
-        if (holder === undefined) {
-          entry.mustSurvive = false;
-          this.lost++;
-        } else this.#move(entry, holder);
+        if (this.#handOver(entry, others)) continue;
+        entry.mustSurvive = false;
+        this.lost++;
       }
     }
   }
@@ -100,24 +98,20 @@ export class Ledger {
   give(keeper: Keeper, others: readonly Keeper[]): void {
     for (const list of this.#entries.values()) {
       for (const entry of list) {
-        if (entry.keeper !== keeper || !entry.mustSurvive) continue;
-        this.#move(entry, this.#holderOf(entry, others) ?? keeper);
+        if (entry.keeper === keeper && entry.mustSurvive) this.#handOver(entry, others);
       }
     }
   }
 
-  #move(entry: Entry, holder: Keeper): void {
-    if (entry.keeper === holder) return;
-    entry.keeper = holder;
-    entry.keptSinceMs = this.#times.nowMs;
-  }
-
-  #holderOf(entry: Entry, others: readonly Keeper[]): Keeper | undefined {
+  /** Another store that has it, or may have forgotten it, answers for it from now on. false: there is none. */
+  #handOver(entry: Entry, others: readonly Keeper[]): boolean {
     const holder = others.find((other) => this.#holds(other, entry));
-    if (holder !== undefined) return holder;
-    const forgetful = this.#forgotten(entry, others);
-    if (forgetful !== undefined) entry.mayBeForgotten = true;
-    return forgetful;
+    const heir = holder ?? this.#forgotten(entry, others);
+    if (heir === undefined) return false;
+    if (holder === undefined) entry.mayBeForgotten = true;
+    if (entry.keeper !== heir) entry.keptSinceMs = this.#times.nowMs;
+    entry.keeper = heir;
+    return true;
   }
 
   /** Whether a store holds what an entry says, or newer; or may have forgotten it, since nothing that shows depends on it. */

@@ -179,13 +179,9 @@ export class Receiver {
   /** Only its writes: who sent it, and whether what else it sent is here, is a matter of the past. */
   async #applyRecalled(message: Buffer): Promise<void> {
     const envelope = decodeEnvelope(message);
-    const { header } = envelope;
-    if (this.#options.store.isOwn(header.origin) || this.#isOld(header)) return;
-    const body = await this.#bodies.add(envelope);
-    if (body === undefined) return;
-    const deltas = decodeSections(body).filter(({ kind }) => kind === SECTION_DELTAS);
-    await this.#bodies.keeping(header, body, () => this.#merge(header, deltas));
-    this.#recalled++;
+    if (this.#options.store.isOwn(envelope.header.origin) || this.#isOld(envelope.header)) return;
+    const isWhole = await this.#applyLoose(envelope, ({ kind }) => kind === SECTION_DELTAS);
+    if (isWhole) this.#recalled++;
   }
 
   /** Merges one message's content. Errors: MqkvError for what can never be merged; else the store's. */
@@ -196,7 +192,7 @@ export class Receiver {
       this.#own++;
       return;
     }
-    if (isLoose(header.stream)) return this.#applyLoose(envelope);
+    if (isLoose(header.stream)) return void (await this.#applyLoose(envelope));
     if (header.site === this.#options.site) return this.#applyEarlierSelf(envelope);
     const name = `${header.stream}:${header.sequence}`;
     for (let twin = this.#underWay.get(name); twin !== undefined; twin = this.#underWay.get(name))
@@ -262,9 +258,17 @@ export class Receiver {
     this.#options.onHeld?.(stream, sequence - fragment, sequence);
   }
 
-  async #applyLoose(envelope: Envelope): Promise<void> {
+  /** Merges what counts in no stream. Result: it was the last piece. */
+  async #applyLoose(
+    envelope: Envelope,
+    counts: (section: Section) => boolean = () => true,
+  ): Promise<boolean> {
+    const { header } = envelope;
     const body = await this.#bodies.add(envelope);
-    if (body !== undefined) await this.#merge(envelope.header, decodeSections(body));
+    if (body === undefined) return false;
+    const sections = decodeSections(body).filter(counts);
+    await this.#bodies.keeping(header, body, () => this.#merge(header, sections));
+    return true;
   }
 
   /** R3. */

@@ -7,6 +7,14 @@ import { MqkvError } from '../../base/index.ts';
 export type Driver = typeof import('@platformatic/kafka');
 
 const NODE_MIN = [22, 22] as const;
+/** Where the driver tells of each connection that it makes. */
+const INSTANCES = 'plt:kafka:instances';
+
+// A connection lost while it logs in fails twice; the second time nobody listens, which would end the process.
+subscribe(INSTANCES, (message) => {
+  const { instance } = message as { readonly instance?: unknown };
+  if (instance instanceof EventEmitter) instance.on('error', () => {});
+});
 
 /** Loads the driver. Errors: MqkvError `START` on a Node that is too old for it. */
 export async function loadDriver(versions: NodeJS.ProcessVersions = process.versions): Promise<Driver> {
@@ -17,18 +25,5 @@ export async function loadDriver(versions: NodeJS.ProcessVersions = process.vers
       'START',
       `--queue kafka:// needs Node >= ${NODE_MIN.join('.')}; this is Node ${versions.node}`,
     );
-  const driver = await import('@platformatic/kafka');
-  if (!isWatching) subscribe(INSTANCES, hearErrors);
-  isWatching = true;
-  return driver;
-}
-
-/** Where the driver tells of each connection that it makes. */
-const INSTANCES = 'plt:kafka:instances';
-let isWatching = false;
-
-/** A connection lost while it logs in fails twice; the second time nobody listens, which would end the process. */
-function hearErrors(message: unknown): void {
-  const { instance } = message as { readonly instance?: unknown };
-  if (instance instanceof EventEmitter) instance.on('error', () => {});
+  return import('@platformatic/kafka');
 }

@@ -5,9 +5,8 @@
 //      few seconds. Once they are served they are never refused again, but for a discard.
 //  B2  `complete` is noted after everything of the copy is merged, and what the copied site had applied is adopted then.
 //  B3  Where nobody is complete, one says that it is, and the others copy from it: one that serves already, else the smallest id.
-//  B5  Where nobody is complete, all have lost their memory or none ever had any: what the queue still keeps is merged first, once, by the
-//      one that is to be copied from, or that is alone.
 //  B4  Of several gateways before one store one copies; another takes over when it is not heard of for LEASE_MS.
+//  B5  Where nobody is complete, the one that is to be copied from, or that is alone, first merges what the queue still keeps.
 import { setMaxListeners } from 'node:events';
 import {
   type Clock,
@@ -25,6 +24,7 @@ import { COMPLETE_NOTE, historyOf } from './apart.ts';
 import type { AskOptions } from './asking.ts';
 import type { PeerWork } from './peer-work.ts';
 import { decodeProgress, type Progress, pullFrom } from './pulling.ts';
+import { Recalling } from './recalling.ts';
 import * as wire from './wire.ts';
 
 /** Units: ms between two looks around, and at whether there is something to wait for. */
@@ -36,9 +36,8 @@ const ALONE_MS = 3_000;
 const EMPTY_MS = 2_000;
 /** Units: ms without any progress after which the site serves. */
 const LOST_MS = 5_000;
-/** Units: ms between tries at sites that did not answer, and at a queue that could not be read. */
+/** Units: ms between tries at sites that did not answer. */
 const RETRY_MS = 500;
-const RECALL_RETRY_MS = 5_000;
 /** Units: ms that a gateway's word that it copies holds, and between two such words. */
 const LEASE_MS = 5_000;
 const LEASE_BEAT_MS = 1_000;
@@ -58,6 +57,7 @@ export class PeerBootstrap implements Bootstrap {
   readonly #work: PeerWork;
   readonly #context: RepairContext;
   readonly #clock: Clock;
+  readonly #recalling: Recalling;
   readonly #scope: Scope;
   /** Names this process to other gateways of the site. */
   readonly #by: string;
@@ -68,9 +68,6 @@ export class PeerBootstrap implements Bootstrap {
   #heardMs = 0;
   #progressMs: number;
   #wasSomeoneHeard = false;
-  #hasRecalled = false;
-  /** Units: Unix ms up to which it is not tried again; 0: at once. */
-  #recallMs = 0;
   #copiedBytes = 0;
   /** The last one that failed: another one is tried first. */
   #failedStoreId = '';
@@ -81,6 +78,7 @@ export class PeerBootstrap implements Bootstrap {
     this.#work = work;
     this.#context = work.context;
     this.#clock = work.context.clock;
+    this.#recalling = new Recalling(work.context);
     this.#by = randomHex(work.context.random, 4);
     this.#startedMs = this.#clock.now();
     this.#progressMs = this.#startedMs;
@@ -174,7 +172,7 @@ export class PeerBootstrap implements Bootstrap {
     this.#wasSomeoneHeard = heard.length > 0;
     const complete = heard.filter((member) => member.complete && !member.loading);
     if (complete.length > 0) return this.#copyFrom(complete, signal);
-    if (heard.length === 0 && now - this.#startedMs >= ALONE_MS) await this.#recall(signal);
+    if (heard.length === 0 && now - this.#startedMs >= ALONE_MS) await this.#recalling.run(signal);
     if (heard.length === 0 || now - this.#heardMs < EMPTY_MS) return 'none';
     return this.#declare(heard, signal);
   }
@@ -184,30 +182,10 @@ export class PeerBootstrap implements Bootstrap {
     const { store } = this.#context;
     const self = { storeId: store.id, loading: this.isLoading };
     if (heard.some((member) => isBefore(member, self))) return 'none';
-    await this.#recall(signal);
+    await this.#recalling.run(signal);
     this.#context.logger.info({}, 'no other site is complete: this one counts as complete');
     await this.#completed({});
     return 'copied';
-  }
-
-  /** B5. */
-  async #recall(signal: AbortSignal): Promise<void> {
-    const { recall, receiver, logger } = this.#context;
-    const isPausing = isWithin(this.#clock, this.#recallMs, RECALL_RETRY_MS);
-    if (recall === undefined || this.#hasRecalled || isPausing) return;
-    const aborted = new Promise<void>((resolve) => {
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    try {
-      await Promise.race([recall(), aborted]);
-      this.#hasRecalled = true;
-      const { recalled } = receiver.stats();
-      if (recalled > 0)
-        logger.info({ messages: recalled }, 'no other site has data: read what the queue kept');
-    } catch (error) {
-      this.#recallMs = this.#clock.now() + RECALL_RETRY_MS;
-      logger.warn({ error: messageOf(error) }, 'what the queue keeps could not be read');
-    }
   }
 
   /** B1. */

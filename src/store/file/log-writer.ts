@@ -218,11 +218,10 @@ export class LogWriter {
     return done;
   }
 
-  /** Writes what was appended so far: after a block that the disk did not take at first, also what has gathered behind it. */
+  /** Writes what was appended so far: first a block that the disk did not take, then what has gathered behind it. */
   async #flush(): Promise<void> {
-    const isRepeated = this.#pending !== undefined;
+    if (this.#pending !== undefined) await this.#writeAll();
     await this.#writeAll();
-    if (isRepeated) await this.#writeAll();
     await this.#syncing;
     if (this.#synced < this.#written) await this.#sync();
     if (this.#isSyncBroken) throw new Error(this.#failure);
