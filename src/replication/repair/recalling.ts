@@ -11,6 +11,8 @@ export class Recalling {
   #isDone = false;
   /** Units: Unix ms up to which it is not tried again; 0: at once. */
   #pausedUntilMs = 0;
+  /** Why it could not be read the last time. */
+  #said = '';
 
   constructor(context: RepairContext) {
     this.#context = context;
@@ -31,7 +33,10 @@ export class Recalling {
         logger.info({ messages: recalled }, 'no other site has data: read what the queue kept');
     } catch (error) {
       this.#pausedUntilMs = clock.now() + RETRY_MS;
-      logger.warn({ error: messageOf(error) }, 'what the queue keeps could not be read');
+      const reason = messageOf(error);
+      if (reason !== this.#said)
+        logger.warn({ error: reason }, 'what the queue keeps could not be read, will be tried again');
+      this.#said = reason;
     }
   }
 }
