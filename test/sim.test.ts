@@ -46,6 +46,7 @@ const FOUND: readonly (readonly [number, readonly StoreKind[], string])[] = [
   [210004776, ['embedded'], 'fingerprints of what values had seen, with a short horizon'],
   [82000021, ['redis', 'file', 'embedded'], 'expired while fingerprints were taken'],
   [111, ['redis'], 'freed by a Redis whose clock was ahead and went back'],
+  [310000259, ['embedded'], 'a copy discarded that alone held what a store sent before it went'],
 ];
 
 function run(

@@ -272,7 +272,7 @@ describe('gaps', () => {
     ]);
   });
 
-  test('W3: what is lost is applied neither for others nor for the notes until it is repaired', async () => {
+  test('W3, W4: what is lost is applied neither for others nor for the notes until it is repaired, and vouched for only after a store that does', async () => {
     const { receiver, after, streams } = opened();
     for (const sequence of [1, 3, 4]) await receiver.apply(sealed(deltas('k'), { sequence }));
     for (let i = 0; i < 120; i++) after(1);
@@ -281,10 +281,22 @@ describe('gaps', () => {
       { [STREAM]: 1 },
       true,
     ]);
-    expect(streams.takeNotes()[`applied:${STREAM}`]).toMatch(/^1;/);
+    expect(streams.takeNotes()[`applied:${STREAM}`]).toMatch(/^1!1-2;/);
     streams.repaired();
-    expect(receiver.applied()).toEqual({ [STREAM]: 4 });
-    expect(streams.takeNotes()[`applied:${STREAM}`]).toMatch(/^4;/);
+    expect([receiver.applied(), streams.recent().applied]).toEqual([{ [STREAM]: 1 }, { [STREAM]: 4 }]);
+    const notes = streams.takeNotes();
+    expect(notes[`applied:${STREAM}`]).toMatch(/^4!1-2;/);
+    const again = opened();
+    again.streams.restore(new Map(Object.entries(notes)));
+    expect([again.receiver.applied(), again.streams.recent().applied]).toEqual([
+      { [STREAM]: 1 },
+      { [STREAM]: 4 },
+    ]);
+    again.streams.adopt({ [STREAM]: 1 });
+    expect(again.receiver.applied()).toEqual({ [STREAM]: 1 });
+    again.streams.adopt({ [STREAM]: 2 });
+    expect(again.receiver.applied()).toEqual({ [STREAM]: 4 });
+    expect(again.streams.takeNotes()[`applied:${STREAM}`]).toMatch(/^4;/);
   });
 
   test('what was applied a while ago is remembered', async () => {

@@ -138,7 +138,12 @@ export class Receiver {
     return this.#streams.applied();
   }
 
-  /** The same as it was at least so long ago; empty where that is not remembered. Units: ms. */
+  /** Of every stream, the greatest sequence of which something may be here. */
+  newestApplied(): Applied {
+    return this.#streams.newest();
+  }
+
+  /** `applied` as it was at least so long ago; empty where that is not remembered. Units: ms. */
   appliedBefore(ageMs: number): Applied {
     return this.#streams.appliedBefore(ageMs);
   }

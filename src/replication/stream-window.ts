@@ -7,6 +7,8 @@
 //      keeps the window has it repaired.
 //  W3  Until that is done, the data of sequences beyond `sure` may be missing here: others must not be told that it is applied when
 //      they take this data over, nor may notes say so.
+//  W4  Repaired is what was compared with others; whether one of them had it is only known of a store that vouches for it. Until such
+//      a one has, this store does not vouch for it either: the sender may be gone, and nobody else have heard it.
 import { FRAGMENT_AGE_MAX_MS, MISSING_MAX, RANGES_MAX } from '../base/index.ts';
 import { type Range, SequenceSet } from './sequence-set.ts';
 
@@ -22,6 +24,12 @@ interface Asked {
   times: number;
   /** Not asked again before. */
   nextTick: number;
+}
+
+/** Something between the two was lost, and is not here for certain (W4). */
+export interface Lost {
+  readonly above: number;
+  readonly upTo: number;
 }
 
 interface Held {
@@ -47,6 +55,8 @@ export class StreamWindow {
 
   /** W3; undefined: nothing is missing. */
   #sure: number | undefined;
+  /** W4: up to where all is here for certain, and the greatest sequence lost; undefined: nothing was lost. */
+  #lost: Lost | undefined;
   /** When all that was known was last applied. */
   #evenTick: number;
 
@@ -122,8 +132,9 @@ export class StreamWindow {
   }
 
   /** Takes over what notes remember. */
-  restore(ranges: readonly Range[]): void {
+  restore(ranges: readonly Range[], lost: Lost | undefined): void {
     for (const [from, to] of ranges) this.applied.addRange(from, to);
+    this.#lost ??= lost;
     this.isDirty = false;
   }
 
@@ -176,7 +187,26 @@ export class StreamWindow {
   /** Sequences count as applied whose data will not come. */
   lose(from: number, to: number): void {
     this.#sure ??= this.applied.floor;
+    const { above, upTo } = this.#lost ?? { above: this.applied.floor, upTo: to };
+    this.#lost = { above, upTo: Math.max(upTo, to) };
     this.note(from, to);
+  }
+
+  /** A store that vouches for everything up to there was compared with, or taken over. */
+  adopt(upTo: number): void {
+    this.note(1, upTo);
+    if (this.#lost === undefined || upTo <= this.#lost.above) return;
+    this.#lost = upTo >= this.#lost.upTo ? undefined : { above: upTo, upTo: this.#lost.upTo };
+    this.isDirty = true;
+  }
+
+  get lost(): Lost | undefined {
+    return this.#lost;
+  }
+
+  /** W4. */
+  get vouched(): number {
+    return Math.min(this.sure, this.#lost?.above ?? this.sure);
   }
 
   /** What was lost has been repaired. */

@@ -1,10 +1,15 @@
 // The streams of other sites' processes: what of each is applied here, what is missing, and what was applied a while ago.
 import { type Clock, MISSING_ASKED_MAX, STREAMS_MAX } from '../base/index.ts';
 import type { Range } from './sequence-set.ts';
-import { StreamWindow, TICK_MS } from './stream-window.ts';
+import { type Lost, StreamWindow, TICK_MS } from './stream-window.ts';
 
 /** Ticks without a word after which heartbeats leave a stream out. */
 const RECENT_TICKS = (10 * 60_000) / TICK_MS;
+/**
+ * Horizons of silence after which a stream is forgotten. Nothing of it comes any more after one; a site back after a long absence is
+ * told for some more whether everything that it got then has arrived here, too.
+ */
+export const KEPT_HORIZONS = 8;
 /** Ticks between two memories of what was applied, and how many are kept: half a minute. */
 const HISTORY_TICKS = 4;
 const HISTORY = 16;
@@ -13,14 +18,14 @@ const NOTED_RANGES_MAX = 32;
 /** How names of the notes begin. */
 const NOTE = 'applied:';
 
-// note of a stream := "applied:" stream, floor ("," from "-" to)* ";" origin ";" heardAtMs ";" site
+// note of a stream := "applied:" stream, floor ("," from "-" to)* ["!" above "-" upTo, of what was lost] ";" origin ";" heardAtMs ";" site
 
 /** Counts by stream. */
 export type Applied = Record<string, number>;
 
 export interface StreamsOptions {
   readonly clock: Clock;
-  /** Units: ms. A stream not heard for so long is forgotten. */
+  /** Units: ms. A stream not heard for KEPT_HORIZONS times as long is forgotten. */
   readonly horizonMs: number;
   /** Messages of a stream are lost for good. */
   readonly onLost: (stream: string, window: StreamWindow) => void;
@@ -68,7 +73,7 @@ export class Streams {
 
   /** What a site whose data has been taken over had applied: it is here as well. */
   adopt(applied: Readonly<Applied>): void {
-    for (const [stream, upTo] of Object.entries(applied)) this.#window(stream).note(1, upTo);
+    for (const [stream, upTo] of Object.entries(applied)) this.#window(stream).adopt(upTo);
   }
 
   /** Time goes on by TICK_MS. `isAsking` false: what is missing is not asked for yet. Result: whether something is to be asked for now. */
@@ -103,11 +108,18 @@ export class Streams {
     return missing;
   }
 
-  /** Of every stream, up to where all is applied and nothing is known to be missing. */
+  /** Of every stream, up to where all is here for certain (W4): what another store may adopt. */
   applied(): Applied {
     const applied: Applied = {};
-    for (const [stream, window] of this.#windows) applied[stream] = window.sure;
+    for (const [stream, window] of this.#windows) applied[stream] = window.vouched;
     return applied;
+  }
+
+  /** Of every stream, the greatest sequence of which something may be here. */
+  newest(): Applied {
+    const newest: Applied = {};
+    for (const [stream, window] of this.#windows) newest[stream] = window.applied.newest;
+    return newest;
   }
 
   /** What a message carried will not come; it counts as applied. */
@@ -121,7 +133,7 @@ export class Streams {
     for (const window of this.#windows.values()) window.repaired();
   }
 
-  /** The same of the streams lately heard, with their origins. */
+  /** Of the streams lately heard, up to where all is applied and nothing is known to be missing, with their origins. */
   recent(): { readonly applied: Applied; readonly sources: Record<string, number> } {
     const applied: Applied = {};
     const sources: Record<string, number> = {};
@@ -187,7 +199,7 @@ export class Streams {
       const stream = name.slice(NOTE.length);
       const isKnown = this.#windows.has(stream);
       const window = this.#window(stream);
-      window.restore(note.ranges);
+      window.restore(note.ranges, note.lost);
       if (isKnown) continue;
       window.site = note.site;
       window.origin = note.origin;
@@ -236,18 +248,18 @@ export class Streams {
     this.#gone.push(stream);
   }
 
-  /** Of streams longer silent than the horizon nothing comes any more. */
   #forget(): void {
-    const oldest = this.#tick - this.#options.horizonMs / TICK_MS;
+    const oldest = this.#tick - (KEPT_HORIZONS * this.#options.horizonMs) / TICK_MS;
     for (const [stream, { heardTick }] of this.#windows) if (heardTick < oldest) this.#drop(stream);
   }
 
   /** What was lost and not repaired is missing again when this is read (W3). */
-  #noteOf({ applied, sure, origin, site, heardTick }: StreamWindow): string {
+  #noteOf({ applied, sure, lost, origin, site, heardTick }: StreamWindow): string {
     const [, ...ranges] = sure < applied.floor ? [] : rangesOf(applied);
     const above = ranges.slice(0, NOTED_RANGES_MAX).map(([from, to]) => `,${from}-${to}`);
     const heardAtMs = this.#options.clock.now() - (this.#tick - heardTick) * TICK_MS;
-    return `${sure}${above.join('')};${origin};${heardAtMs};${site}`;
+    const doubt = lost === undefined ? '' : `!${lost.above}-${lost.upTo}`;
+    return `${sure}${above.join('')}${doubt};${origin};${heardAtMs};${site}`;
   }
 }
 
@@ -258,15 +270,16 @@ function rangesOf(applied: StreamWindow['applied']): Range[] {
 
 interface StreamNote {
   readonly ranges: readonly Range[];
+  readonly lost: Lost | undefined;
   readonly origin: number;
   readonly heardAtMs: number;
   readonly site: string;
 }
 
 function decodeNote(text: string): StreamNote | undefined {
-  const parts = /^(\d+)((?:,\d+-\d+)*);(\d+);(\d+);(.*)$/.exec(text);
+  const parts = /^(\d+)((?:,\d+-\d+)*)(?:!(\d+)-(\d+))?;(\d+);(\d+);(.*)$/.exec(text);
   if (parts === null) return undefined;
-  const [, floor, above, origin, heardAtMs, site] = parts;
+  const [, floor, above, lostAbove, lostUpTo, origin, heardAtMs, site] = parts;
   const ranges = above
     .split(',')
     .slice(1)
@@ -276,6 +289,7 @@ function decodeNote(text: string): StreamNote | undefined {
     });
   return {
     ranges: [[1, Number(floor)], ...ranges],
+    lost: lostUpTo === undefined ? undefined : { above: Number(lostAbove), upTo: Number(lostUpTo) },
     origin: Number(origin),
     heardAtMs: Number(heardAtMs),
     site,

@@ -135,4 +135,35 @@ describe('a site apart for longer than the horizon', () => {
     await world.until(() => a.picture() === again.picture(), 'equal');
     expect([a.get('late'), again.get('late')]).toEqual(['1', '1']);
   });
+
+  test('X3: it alone heard a store that is gone since: nothing is discarded', async () => {
+    const sites = await opened('a', 'b', 'c', 'd');
+    const [a, , c, d] = sites as [TestSite, TestSite, TestSite, TestSite];
+    world.loses = (from, to) => from === 'd' && to !== 'c';
+    d.set('last words', '1');
+    await world.until(() => c.get('last words') === '1', 'heard');
+    d.kill();
+    await apart('c', APART_MS);
+    world.cut.clear();
+    await world.until(() => !c.work.apart.isUndecided && c.bootstrap.isComplete, 'decided');
+    await world.until(() => same(sites.slice(0, 3)), 'equal');
+    expect([a.get('last words'), c.get('last words')]).toEqual(['1', '1']);
+  });
+
+  test('X3: what another store lost of it for good is not there, though it was compared with others since', async () => {
+    const sites = await opened('a', 'b', 'c', 'd');
+    const [a, , c, d] = sites as [TestSite, TestSite, TestSite, TestSite];
+    world.loses = (from, to, body) => from === 'd' && to !== 'c' && body.includes('last words');
+    d.set('last words', '1');
+    await world.until(() => c.get('last words') === '1', 'heard');
+    d.set('more', '1');
+    world.cut.add('c');
+    await world.until(() => a.get('more') === '1', 'heard');
+    d.kill();
+    await world.clock.advance(APART_MS);
+    world.cut.clear();
+    await world.until(() => !c.work.apart.isUndecided && c.bootstrap.isComplete, 'decided');
+    await world.until(() => same(sites.slice(0, 3)), 'equal');
+    expect([a.get('last words'), c.get('last words')]).toEqual(['1', '1']);
+  });
 });

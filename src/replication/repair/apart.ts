@@ -4,7 +4,8 @@
 // Invariants
 //  X1  Until it is decided, nothing is compared with this site, by neither side.
 //  X2  Only one of two sites discards: the other one has said that it stays, and does not discard for STAY_MS.
-//  X3  It discards only when the peer has applied all that this store ever sent, and nothing waits to be sent.
+//  X3  It discards only when the peer has applied all that this store ever sent, nothing waits to be sent, and the peer has applied
+//      everything of other stores' streams that came here before: this site may be the only one that heard a store that is gone since.
 //  X4  How much a process sent that did not stop in order is not known (its last note may be older than its last message): of that the
 //      peer has all only when it has been compared with since.
 //  X5  What a peer has is known of its present history only: one that has gone back, or may have, has other origins. It may have lost
@@ -12,6 +13,7 @@
 import { type Clock, isWithin, type Timer } from '../../base/index.ts';
 import type { Member } from '../membership.ts';
 import type { RepairContext } from '../repair-hooks.ts';
+import type { StayAnswer } from './wire.ts';
 
 /** Units: ms for which a promise to stay holds. */
 const STAY_MS = 60_000;
@@ -43,6 +45,8 @@ export class Apart {
   /** Streams whose end is not known (X4), and the stores that were compared with since this process started. */
   readonly #unsure = new Set<string>();
   readonly #compared = new Set<string>();
+  /** X3. Of others' streams, the greatest sequences that came here before this site was apart. */
+  #heardOfOthers: Readonly<Record<string, number>> = {};
   #timer: Timer | undefined;
   /** Units: Unix ms; 0: nobody was ever heard. */
   #heardMs = 0;
@@ -64,6 +68,7 @@ export class Apart {
     this.#heardMs = Math.max(Number(notes.get(HEARD) ?? 0), this.#context.membership.lastHeardBeforeMs);
     this.#restore(notes);
     this.#doubt(notes);
+    this.#heardOfOthers = this.#context.receiver.newestApplied();
     this.#timer = this.#clock.every(LOOK_MS, () => this.#look());
   }
 
@@ -99,14 +104,15 @@ export class Apart {
   }
 
   /** Decides with one complete site. `ask` has it stay. Result: discard. */
-  async decide(peer: Member, ask: () => Promise<boolean>): Promise<boolean> {
+  async decide(peer: Member, ask: () => Promise<StayAnswer>): Promise<boolean> {
     // Other gateways of this site may have sent and noted more.
     this.#restore(await this.#context.store.notes.read());
     const isKnown = this.#kept.has(historyOf(peer));
     if (!isKnown || !this.#hasAll(peer) || this.mustStay) return false;
     this.#isAsking = true;
     try {
-      return (await ask()) && !this.mustStay && this.#hasAll(peer);
+      const { stays, applied } = await ask();
+      return stays && !this.mustStay && this.#hasAll(peer) && this.#hasAllOfOthers(applied);
     } finally {
       this.#isAsking = false;
     }
@@ -169,6 +175,11 @@ export class Apart {
     });
   }
 
+  /** X3. `applied`: what the peer has, its own streams included. */
+  #hasAllOfOthers(applied: StayAnswer['applied']): boolean {
+    return Object.entries(this.#heardOfOthers).every(([stream, upTo]) => (applied[stream] ?? 0) >= upTo);
+  }
+
   /** The last sequences of all streams of this store. */
   #ownNow(): Record<string, number> {
     const { stream, lastSequence } = this.#context.sender;
@@ -185,8 +196,9 @@ export class Apart {
   }
 
   #look(): void {
-    const { membership, sender } = this.#context;
+    const { membership, sender, receiver } = this.#context;
     this.#judge();
+    if (!this.#isUndecided) this.#heardOfOthers = receiver.newestApplied();
     const heard = membership.members().filter(({ silentMs, isNoted }) => silentMs <= 2 * LOOK_MS && !isNoted);
     if (this.#isUndecided || heard.length === 0) return;
     this.#heardMs = this.#clock.now();

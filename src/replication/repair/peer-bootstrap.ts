@@ -338,10 +338,10 @@ export class PeerBootstrap implements Bootstrap {
         .done();
       const mayDiscard = await this.#work.apart.decide(peer, async () => {
         const answer = await this.#work.asking.ask(peer, request, { purpose: 'repair', signal });
-        const stays = wire.answered(answer).u8() === 1;
+        const promise = wire.readStay(wire.answered(answer));
         // A whole walk: only where everything else speaks for it.
-        if (stays) await this.#context.store.findMarks?.();
-        return stays;
+        if (promise.stays) await this.#context.store.findMarks?.();
+        return promise;
       });
       if (mayDiscard) await this.#discard(peer, signal);
       else

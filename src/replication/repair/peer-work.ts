@@ -48,6 +48,7 @@ export class PeerWork {
       status: (ageMs) => this.#status(ageMs),
       isReady: () => this.isReady,
       stay: (from, history) => this.apart.stay(from.storeId, history),
+      everApplied: () => ({ ...receiver.applied(), ...context.ownSequences() }),
       onCompared: ({ storeId }, outcome, sinceMs) => this.onCompared?.(storeId, outcome, sinceMs),
     });
     const answer = (from: Asker, request: Buffer): Promise<Buffer> => this.#answer(from, request);

@@ -10,8 +10,9 @@
 //   6 STATES   (slot:u16 hash:u32)*              looked:u32 deltas
 //   7 PUSH     deltas                            -
 //   8 PAGE     bytes:u32 cursor                  (length:u32 deltas)* 0:u32 [cursor]   an empty cursor: that was all
-//   9 STAY     history (text: see apart.ts)      1:u8 it stays, 0: it does not, or is of another history
+//   9 STAY     history (text: see apart.ts)      stays:u8 applied (JSON: last sequence by stream)
 //  10 DONE     how:u8                            -             the asker is through
+//  stays   := 1: it keeps its copy; 0: it does not, or is of another history
 //  view    := at:u48 young:u8        1: keys younger than YOUNG_MS count, too
 //  how     := bits 1: they did; 2: all slots were compared; 4: something differed that was not young
 //  slots   := from:u16 bytes:u16 bit*            a bit a slot, the lowest first
@@ -252,6 +253,29 @@ export function decodeStatus(reader: WireReader): PeerStatus {
     keys,
     applied: decodeApplied(reader.rest().toString()),
   };
+}
+
+/** What a site that is asked to stay says. */
+export interface StayAnswer {
+  /** It keeps its copy. */
+  readonly stays: boolean;
+  /** Of all streams, its own included: all up to there has been applied. Older builds do not tell: nothing. */
+  readonly applied: Readonly<Record<string, number>>;
+}
+
+/** The answer to STAY as bytes. */
+export function encodeStay({ stays, applied }: StayAnswer): Buffer {
+  return new WireWriter()
+    .u8(stays ? 1 : 0)
+    .raw(Buffer.from(JSON.stringify(applied)))
+    .done();
+}
+
+/** Reads it. Errors: MqkvError `MALFORMED_REQUEST`. */
+export function readStay(reader: WireReader): StayAnswer {
+  const stays = reader.u8() === 1;
+  const rest = reader.rest().toString();
+  return { stays, applied: rest === '' ? {} : decodeApplied(rest) };
 }
 
 /** Numbers by stream out of JSON. Errors: MqkvError `MALFORMED_REQUEST`. */
