@@ -43,6 +43,11 @@ const UNKNOWN_EPOCH = -1;
 const NAME_BYTES = 6;
 /** After these the cluster is asked whether it is still there. */
 const SUSPICIOUS = ['client:broker:disconnect', 'client:broker:failed', 'consumer:heartbeat:error'] as const;
+/**
+ * Units: ms. When nothing came for so long, all kept messages have been read again: the last places of a partition may hold none, but
+ * a transaction's marks, or what was deleted meanwhile.
+ */
+const QUIET_MS = 10_000;
 /** Messages that wait in this process to be handed out. */
 const AHEAD_MAX = 16;
 
@@ -234,7 +239,7 @@ export class Consumer {
     topic: string,
     ranges: readonly { readonly partition: number; readonly start: bigint; readonly end: bigint }[],
   ): Promise<void> {
-    const { driver } = this.#options.settings;
+    const { driver, clock } = this.#options.settings;
     const left = new Map(ranges.map(({ partition, end }) => [partition, end]));
     const stream = await reader.consume({
       topics: [topic],
@@ -245,13 +250,24 @@ export class Consumer {
       maxWaitTime: FETCH_MS,
       highWaterMark: AHEAD_MAX,
     });
-    for await (const message of stream) {
-      const end = left.get(message.partition);
-      if (end === undefined || message.offset >= end) continue;
-      await this.#whenFree();
-      this.#hand(message, { attempts: 1, isCopy: true });
-      if (message.offset + 1n >= end) left.delete(message.partition);
-      if (left.size === 0 || this.#isClosed) return;
+    try {
+      const messages = stream[Symbol.asyncIterator]();
+      while (left.size > 0 && !this.#isClosed) {
+        const next = await within(clock, QUIET_MS, messages.next());
+        if (next === undefined) {
+          const answer = await within(clock, CONNECT_MS, reader.listOffsets({ topics: [topic] }));
+          if (answer === undefined) throw new Error('no answer from the cluster');
+        }
+        if (next === undefined || next.done === true) return;
+        const message = next.value;
+        const end = left.get(message.partition);
+        if (end === undefined || message.offset >= end) continue;
+        await this.#whenFree();
+        this.#hand(message, { attempts: 1, isCopy: true });
+        if (message.offset + 1n >= end) left.delete(message.partition);
+      }
+    } finally {
+      stream.destroy();
     }
   }
 
