@@ -6,10 +6,11 @@ local function open_key(key)
   if unit.opened[key] then return s end
   unit.opened[key] = true
   unit.opened[#unit.opened + 1] = s
-  s.effect, s.had_ttl, s.rebirth = false, false, false
+  s.effect, s.had_ttl, s.rebirth, s.was_gone = false, false, false, false
   if s.at > now_ms then
     s.had_ttl = shown_ttl(s) ~= 0
     s.rebirth = not s.had_ttl and not shows(s)
+    s.was_gone = s.rebirth
     s.native_at = s.had_ttl and s.at or 0
   elseif s.native_at == nil then
     s.native_at = 0
@@ -52,8 +53,10 @@ local function touch(s, typ, field)
   s.names[#s.names + 1] = name
 end
 
--- Rule 2: what a new value part remembers of the runs of other origins.
-local function seen_after(r)
+-- Rule 2: what a new value part remembers of the runs of other origins. What went natively at its expiry, before the clock stepped
+-- back, is no part any more.
+local function seen_after(s, r)
+  if s.was_gone and r.kind == 'N' and r.v ~= unit.v then return nil end
   local runs = r.runs
   if not runs or (#runs == 1 and runs[1].origin == ORIGIN) then return r.seen end
   local by_origin, origins = {}, {}
@@ -96,7 +99,7 @@ local function put(s, typ, field)
   begin(s)
   local old = reg_get(s, typ, field)
   local r = { kind = 'N', v = unit.v }
-  if old then r.seen, r.marked, r.was_marked = seen_after(old), old.marked, old.was_marked end
+  if old then r.seen, r.marked, r.was_marked = seen_after(s, old), old.marked, old.was_marked end
   reg_set(s, typ, field, r, true)
   wrote(s, typ, field)
 end
@@ -109,7 +112,7 @@ local function remove(s, typ, field)
     return false
   end
   begin(s)
-  reg_set(s, typ, field, { kind = 'T', v = unit.v, seen = seen_after(old), marked = old.marked, was_marked = old.was_marked }, true)
+  reg_set(s, typ, field, { kind = 'T', v = unit.v, seen = seen_after(s, old), marked = old.marked, was_marked = old.was_marked }, true)
   touch(s, typ, field)
   return true
 end
@@ -148,12 +151,12 @@ local function overwrite(s)
   local kept = {}
   if string.find(s.flags, 's', 1, true) then
     scan_regs(s, function(name, r)
-      local seen = seen_after(r)
+      local seen = seen_after(s, r)
       if seen then kept[name] = { kind = 'T', v = v, seen = seen, marked = r.marked or MARK } end
     end)
   end
   drop_regs(s)
-  local seen = s.reg and seen_after(s.reg)
+  local seen = s.reg and seen_after(s, s.reg)
   if seen then s.reg = { kind = 'T', v = v, seen = seen } else s.reg, s.regtype = nil, nil end
   for name, r in pairs(kept) do reg_set(s, tonumber(sub(name, 1, 1)), sub(name, 2), r, true) end
   s.clear, s.kind, s.type, s.ev, s.at, s.until_, s.reach = v, '', 0, '', 0, '', ''
