@@ -136,6 +136,34 @@ describe('a site apart for longer than the horizon', () => {
     expect([a.get('late'), again.get('late')]).toEqual(['1', '1']);
   });
 
+  test('X3: what another store lost of it for good is not there, though it was compared with others since', async () => {
+    const sites = await opened('a', 'b', 'c');
+    const [a, , c] = sites as [TestSite, TestSite, TestSite];
+    let isOneWay = false;
+    world.loses = (from, _to, body) => from === 'c' && (isOneWay || body.includes('lost'));
+    c.set('lost', '1');
+    await world.clock.advance(1_000);
+    c.set('more', '1');
+    await world.until(() => a.get('more') === '1', 'heard');
+    isOneWay = true;
+    world.refusing.add('c');
+    const { stream, lastSequence } = c.replication.sender;
+    await world.until(() => a.replication.receiver.stats().gapsLost > 0, 'given up');
+    await world.until(() => !a.work.isLacking(), 'compared');
+    await world.clock.advance(5_000);
+    const kept = [...(await c.store.notes.read())].filter(([name]) => name.startsWith('kept:'));
+    expect(kept.map(([, text]) => (JSON.parse(text) as Record<string, number>)[stream])).toContain(
+      lastSequence,
+    );
+    expect(a.get('lost')).toBeUndefined();
+    world.refusing.clear();
+    await apart('c', APART_MS);
+    world.cut.clear();
+    await world.until(() => !c.work.apart.isUndecided && c.bootstrap.isComplete, 'decided');
+    await world.until(() => same(sites), 'equal');
+    expect([a.get('lost'), c.get('lost')]).toEqual(['1', '1']);
+  });
+
   test('X3: it alone heard a store that is gone since: nothing is discarded', async () => {
     const sites = await opened('a', 'b', 'c', 'd');
     const [a, , c, d] = sites as [TestSite, TestSite, TestSite, TestSite];
@@ -150,7 +178,7 @@ describe('a site apart for longer than the horizon', () => {
     expect([a.get('last words'), c.get('last words')]).toEqual(['1', '1']);
   });
 
-  test('X3: what another store lost of it for good is not there, though it was compared with others since', async () => {
+  test('X3: what the others lost of such a store for good is not there, though they were compared since', async () => {
     const sites = await opened('a', 'b', 'c', 'd');
     const [a, , c, d] = sites as [TestSite, TestSite, TestSite, TestSite];
     world.loses = (from, to, body) => from === 'd' && to !== 'c' && body.includes('last words');

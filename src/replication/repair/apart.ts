@@ -4,8 +4,9 @@
 // Invariants
 //  X1  Until it is decided, nothing is compared with this site, by neither side.
 //  X2  Only one of two sites discards: the other one has said that it stays, and does not discard for STAY_MS.
-//  X3  It discards only when the peer has applied all that this store ever sent, nothing waits to be sent, and the peer has applied
-//      everything of other stores' streams that came here before: this site may be the only one that heard a store that is gone since.
+//  X3  It discards only when the peer has applied all that this store ever sent, nothing waits to be sent, and the peer vouches (W4 of
+//      stream-window.ts) for that and for everything of other stores' streams that came here before: this site may be the only one
+//      that heard a store that is gone since.
 //  X4  How much a process sent that did not stop in order is not known (its last note may be older than its last message): of that the
 //      peer has all only when it has been compared with since.
 //  X5  What a peer has is known of its present history only: one that has gone back, or may have, has other origins. It may have lost
@@ -112,7 +113,7 @@ export class Apart {
     this.#isAsking = true;
     try {
       const { stays, applied } = await ask();
-      return stays && !this.mustStay && this.#hasAll(peer) && this.#hasAllOfOthers(applied);
+      return stays && !this.mustStay && this.#hasAll(peer) && this.#vouchesForAll(applied);
     } finally {
       this.#isAsking = false;
     }
@@ -175,9 +176,12 @@ export class Apart {
     });
   }
 
-  /** X3. `applied`: what the peer has, its own streams included. */
-  #hasAllOfOthers(applied: StayAnswer['applied']): boolean {
-    return Object.entries(this.#heardOfOthers).every(([stream, upTo]) => (applied[stream] ?? 0) >= upTo);
+  /** X3. `applied`: what the peer vouches for; its own streams are included. */
+  #vouchesForAll(applied: StayAnswer['applied']): boolean {
+    const others = Object.entries(this.#heardOfOthers);
+    // Of an own stream that the peer has forgotten it was noted what it has.
+    const own = Object.entries(this.#ownNow()).filter(([stream]) => applied[stream] !== undefined);
+    return [...others, ...own].every(([stream, upTo]) => (applied[stream] ?? 0) >= upTo);
   }
 
   /** The last sequences of all streams of this store. */
