@@ -19,7 +19,7 @@ test('one stream with too many holes gives the older half up', () => {
   for (let i = 1; i <= RANGES_MAX + 1; i++) window.note(2 * i, 2 * i);
   expect(window.tick(1, false)).toBeGreaterThan(RANGES_MAX / 3);
   expect(window.applied.ranges.length).toBeLessThanOrEqual(RANGES_MAX);
-  expect(window.sure).toBe(0);
+  expect(window.vouched).toBe(0);
 });
 
 test('the least recently heard stream is forgotten, its note too; so is one that is silent for many horizons', () => {

@@ -18,6 +18,8 @@ import { Stability } from './stability.ts';
 import { TICK_MS } from './stream-window.ts';
 import { Streams } from './streams.ts';
 
+/** Ticks between two looks at what is not here for certain, and for which a stream counts as heard. */
+const DOUBT_TICKS = 60_000 / TICK_MS;
 /** Ticks between two heartbeats (DESIGN 7), two writings of the notes, two looks at what is stable. */
 const BEAT_TICKS = 1_000 / TICK_MS;
 /** Ticks between two wishes to have collapsed marks compared. */
@@ -237,7 +239,7 @@ export class Core {
       return;
     }
     this.#judgeStability();
-    if (!this.#isLacking) this.#streams.repaired();
+    if (this.#tick % DOUBT_TICKS === 0 && !this.#isLacking) this.#wantDoubtful();
     if (!this.#history.isReading) void this.#keeper.write();
     this.beats.now();
   }
@@ -254,6 +256,12 @@ export class Core {
     };
     const { membership } = this;
     store.stableBeforeMs = this.#stability.stableBeforeMs(self, membership.members(), membership.records());
+  }
+
+  /** What a site's messages carried is not here for certain, though everything wished for was compared: it lacked something itself. */
+  #wantDoubtful(): void {
+    for (const site of this.#streams.doubtfulSites(DOUBT_TICKS))
+      if (this.membership.storeOf(site) !== undefined) this.#lost('gap', site);
   }
 
   /** The outbox dropped marks while the queue was away: when it is back, these slots are compared. */

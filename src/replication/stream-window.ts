@@ -3,12 +3,11 @@
 // Invariants
 //  W1  A sequence is missing when something later, or a heartbeat, told of it GAP_TICKS ago, and it is neither applied nor staged.
 //      Time is counted in ticks, so that a clock that jumps makes no gap.
-//  W2  A missing sequence is asked for at most as often as ASK_AFTER_TICKS says; then it is lost: it counts as applied, and whoever
-//      keeps the window has it repaired.
-//  W3  Until that is done, the data of sequences beyond `sure` may be missing here: others must not be told that it is applied when
-//      they take this data over, nor may notes say so.
-//  W4  Repaired is what was compared with others; whether one of them had it is only known of a store that vouches for it. Until such
-//      a one has, this store does not vouch for it either: the sender may be gone, and nobody else have heard it.
+//  W2  A missing sequence is asked for at most as often as ASK_AFTER_TICKS says; then it is lost: it is not asked for any more, and
+//      whoever keeps the window has it repaired.
+//  W3  What was lost is here again when this store was compared with one that vouches for it, the sender's or another. Until then this
+//      store vouches only for what is before: others are told so, and notes say so. A comparison with any other store proves nothing:
+//      it may have lost the same.
 import { FRAGMENT_AGE_MAX_MS, MISSING_MAX, RANGES_MAX } from '../base/index.ts';
 import { type Range, SequenceSet } from './sequence-set.ts';
 
@@ -26,7 +25,7 @@ interface Asked {
   nextTick: number;
 }
 
-/** Something between the two was lost, and is not here for certain (W4). */
+/** Something between the two was lost, and is not here for certain (W3). */
 export interface Lost {
   readonly above: number;
   readonly upTo: number;
@@ -53,9 +52,7 @@ export class StreamWindow {
   /** Fragments staged and not merged yet, by the first sequence of their envelope. */
   readonly #held = new Map<number, Held>();
 
-  /** W3; undefined: nothing is missing. */
-  #sure: number | undefined;
-  /** W4: up to where all is here for certain, and the greatest sequence lost; undefined: nothing was lost. */
+  /** W3. */
   #lost: Lost | undefined;
   /** When all that was known was last applied. */
   #evenTick: number;
@@ -179,14 +176,8 @@ export class StreamWindow {
     return count;
   }
 
-  /** Up to where all is applied and nothing was lost since the last repair. */
-  get sure(): number {
-    return this.#sure ?? this.applied.floor;
-  }
-
   /** Sequences count as applied whose data will not come. */
   lose(from: number, to: number): void {
-    this.#sure ??= this.applied.floor;
     const { above, upTo } = this.#lost ?? { above: this.applied.floor, upTo: to };
     this.#lost = { above, upTo: Math.max(upTo, to) };
     this.note(from, to);
@@ -204,15 +195,9 @@ export class StreamWindow {
     return this.#lost;
   }
 
-  /** W4. */
+  /** Up to where all is here for certain (W3). */
   get vouched(): number {
-    return Math.min(this.sure, this.#lost?.above ?? this.sure);
-  }
-
-  /** What was lost has been repaired. */
-  repaired(): void {
-    if (this.#sure !== undefined) this.isDirty = true;
-    this.#sure = undefined;
+    return this.#lost?.above ?? this.applied.floor;
   }
 
   /** Everything missing up to there counts as applied. */

@@ -108,7 +108,7 @@ export class Streams {
     return missing;
   }
 
-  /** Of every stream, up to where all is here for certain (W4): what another store may adopt. */
+  /** Of every stream, up to where all is here for certain (W3): what another store may adopt. */
   applied(): Applied {
     const applied: Applied = {};
     for (const [stream, window] of this.#windows) applied[stream] = window.vouched;
@@ -128,26 +128,29 @@ export class Streams {
     this.lost++;
   }
 
-  /** Everything lost has been repaired. */
-  repaired(): void {
-    for (const window of this.#windows.values()) window.repaired();
+  /** Sites whose streams, heard within so many ticks, have lost something that is not here yet (W3). */
+  doubtfulSites(ticks: number): ReadonlySet<string> {
+    const sites = new Set<string>();
+    for (const { site, lost, heardTick } of this.#windows.values())
+      if (lost !== undefined && this.#tick - heardTick <= ticks) sites.add(site);
+    return sites;
   }
 
-  /** Of the streams lately heard, up to where all is applied and nothing is known to be missing, with their origins. */
+  /** The same of the streams lately heard, with their origins. */
   recent(): { readonly applied: Applied; readonly sources: Record<string, number> } {
     const applied: Applied = {};
     const sources: Record<string, number> = {};
     for (const [stream, window] of this.#windows) {
       if (this.#tick - window.heardTick > RECENT_TICKS) continue;
-      applied[stream] = window.sure;
+      applied[stream] = window.vouched;
       if (window.origin !== 0) sources[stream] = window.origin;
     }
     return { applied, sources };
   }
 
-  /** Up to where all of one stream is applied and nothing is known to be missing. */
+  /** Up to where all of one stream is here for certain. */
   appliedOf(stream: string): number {
-    return this.#windows.get(stream)?.sure ?? 0;
+    return this.#windows.get(stream)?.vouched ?? 0;
   }
 
   /** `applied` as it was at least so long ago; empty where that is not remembered. Units: ms. */
@@ -253,13 +256,12 @@ export class Streams {
     for (const [stream, { heardTick }] of this.#windows) if (heardTick < oldest) this.#drop(stream);
   }
 
-  /** What was lost and not repaired is missing again when this is read (W3). */
-  #noteOf({ applied, sure, lost, origin, site, heardTick }: StreamWindow): string {
-    const [, ...ranges] = sure < applied.floor ? [] : rangesOf(applied);
+  #noteOf({ applied, lost, origin, site, heardTick }: StreamWindow): string {
+    const [, ...ranges] = rangesOf(applied);
     const above = ranges.slice(0, NOTED_RANGES_MAX).map(([from, to]) => `,${from}-${to}`);
     const heardAtMs = this.#options.clock.now() - (this.#tick - heardTick) * TICK_MS;
     const doubt = lost === undefined ? '' : `!${lost.above}-${lost.upTo}`;
-    return `${sure}${above.join('')}${doubt};${origin};${heardAtMs};${site}`;
+    return `${applied.floor}${above.join('')}${doubt};${origin};${heardAtMs};${site}`;
   }
 }
 

@@ -38,8 +38,8 @@ export interface AnsweringOptions {
   readonly isReady: () => boolean;
   /** Whether this site will not discard its data soon: another one relies on it. */
   readonly stay: (from: Asker, history: string) => Promise<boolean>;
-  /** What of all streams has ever been applied, the store's own included. */
-  readonly everApplied: () => Readonly<Record<string, number>>;
+  /** What is here for certain, of the store's own streams as well: last sequence by stream. */
+  readonly vouched: () => Readonly<Record<string, number>>;
   /** Another site has compared everything with this one; `sinceMs`: when it began, by this site's clock. */
   readonly onCompared: (from: Asker, outcome: wire.Outcome, sinceMs: number) => void;
 }
@@ -92,7 +92,7 @@ export class Answering {
     if (kind === wire.PAGE) return this.#pages(from, reader);
     if (kind === wire.STAY) {
       const stays = await this.#options.stay(from, reader.rest().toString());
-      return wire.ok(wire.encodeStay({ stays, applied: this.#options.everApplied() }));
+      return wire.ok(wire.encodeStay({ stays, applied: this.#options.vouched() }));
     }
     if (kind === wire.DONE) return this.#done(from, reader);
     if (!this.#options.isReady() || !this.#options.turns.give(from.storeId)) return wire.busy();

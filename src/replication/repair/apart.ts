@@ -4,7 +4,7 @@
 // Invariants
 //  X1  Until it is decided, nothing is compared with this site, by neither side.
 //  X2  Only one of two sites discards: the other one has said that it stays, and does not discard for STAY_MS.
-//  X3  It discards only when the peer has applied all that this store ever sent, nothing waits to be sent, and the peer vouches (W4 of
+//  X3  It discards only when the peer has applied all that this store ever sent, nothing waits to be sent, and the peer vouches (W3 of
 //      stream-window.ts) for that and for everything of other stores' streams that came here before: this site may be the only one
 //      that heard a store that is gone since.
 //  X4  How much a process sent that did not stop in order is not known (its last note may be older than its last message): of that the

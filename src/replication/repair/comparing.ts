@@ -40,6 +40,8 @@ export interface ComparingOptions {
   readonly nowMs: number;
   /** Asks the other site. Errors: those of `PeerPort.ask`. */
   readonly ask: (request: Buffer) => Promise<Buffer>;
+  /** What this store vouches for: last sequence by stream. */
+  readonly applied: Readonly<Record<string, number>>;
   /** See `View`. */
   readonly withYoung: boolean;
   /** Only these slots, a byte a slot. Default: all. */
@@ -82,8 +84,9 @@ class Comparing {
   async run(): Promise<Compared> {
     const asked = await this.#differing();
     if (asked.slots.length > 0) await this.#repair(asked);
-    const { withYoung, slots } = this.#options;
-    await this.#ask(wire.doneRequest({ withYoung, isWhole: slots === undefined, isOld: this.#done.old > 0 }));
+    const { withYoung, slots, applied } = this.#options;
+    const isOld = this.#done.old > 0;
+    await this.#ask(wire.doneRequest({ withYoung, isWhole: slots === undefined, isOld, applied }));
     return this.#done;
   }
 

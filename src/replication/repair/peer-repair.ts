@@ -79,11 +79,18 @@ export class PeerRepair implements Repair {
     this.#timer = this.#clock.every(TICK_MS, () => this.#tick());
     work.onCompared = (storeId, outcome, sinceMs) => this.#compared(storeId, outcome, sinceMs);
     work.isLacking = () => this.pending > 0;
+    work.mayHaveGoneBack = () => this.#mayHaveGoneBack;
   }
 
   get pending(): number {
     const held = this.#wishes.all().filter(isLacking).length;
     return held + (this.#anyone === undefined ? 0 : 1);
+  }
+
+  /** What it sent may be gone here, and is not compared yet. */
+  get #mayHaveGoneBack(): boolean {
+    const reasons = this.#wishes.all().flatMap((wish) => [...wish.reasons]);
+    return [...reasons, this.#anyone].some((reason) => reason === 'origin' || reason === 'lost');
   }
 
   want(reason: RepairReason, storeId?: string): void {
@@ -215,10 +222,11 @@ export class PeerRepair implements Repair {
   }
 
   /** Another site has compared everything with this one. */
-  #compared(storeId: string, { withYoung, isWhole, isOld }: Outcome, sinceMs: number): void {
+  #compared(storeId: string, { withYoung, isWhole, isOld, applied }: Outcome, sinceMs: number): void {
     const wish = this.#wishes.get(storeId);
     const isSame = isWhole && (withYoung || (wish !== undefined && !isThorough(wish)));
     const member = this.#member(storeId);
+    if (isWhole && withYoung) this.#context.receiver.adopt(applied);
     if (isWhole && withYoung && member !== undefined) this.work.apart.compared(member);
     if (wish !== undefined && isSame && wish.sinceMs <= sinceMs) this.#settle(wish);
     if (isOld) this.#learned(storeId);
@@ -271,6 +279,7 @@ export class PeerRepair implements Repair {
     const sinceMs = this.#clock.now();
     const reasons = [...wish.reasons];
     const withYoung = isThorough(wish);
+    const applied = this.work.vouched(0);
     const status = await this.work.status(member, { purpose: 'repair', signal });
     if (status.isBusy) throw new MqkvError('PEER_BUSY', 'the other site is at another comparison');
     const done = await compareWith({
@@ -280,6 +289,7 @@ export class PeerRepair implements Repair {
       signal,
       slots,
       withYoung,
+      applied,
       ask: (request) =>
         this.work.asking.ask(member, request, {
           purpose: 'repair',
@@ -289,8 +299,10 @@ export class PeerRepair implements Repair {
     this.#count(done, this.#clock.now() - sinceMs);
     logger.info({ peer: member.site, reasons, ...done }, 'compared with another site');
     const isWhole = withYoung && slots === undefined;
-    if (status.isComplete && !status.isLacking && isWhole) receiver.adopt(status.applied);
-    if (isWhole) this.work.apart.compared(member);
+    if (isWhole) {
+      receiver.adopt(status.applied);
+      this.work.apart.compared(member);
+    }
     if (done.old > 0) this.#learned(member.storeId);
     // A wish from later than now is of before the clock jumped back.
     const isNewer = wish.sinceMs > sinceMs && wish.sinceMs <= this.#clock.now();

@@ -32,6 +32,8 @@ export class PeerWork {
   onCompared: ((storeId: string, outcome: wire.Outcome, sinceMs: number) => void) | undefined;
   /** Something is known to be missing here. */
   isLacking: () => boolean = () => false;
+  /** The store may lack what it sent. */
+  mayHaveGoneBack: () => boolean = () => false;
   readonly #answering: Answering;
   readonly #queue: QueuePort;
 
@@ -48,7 +50,7 @@ export class PeerWork {
       status: (ageMs) => this.#status(ageMs),
       isReady: () => this.isReady,
       stay: (from, history) => this.apart.stay(from.storeId, history),
-      everApplied: () => ({ ...receiver.applied(), ...context.ownSequences() }),
+      vouched: () => this.vouched(0),
       onCompared: ({ storeId }, outcome, sinceMs) => this.onCompared?.(storeId, outcome, sinceMs),
     });
     const answer = (from: Asker, request: Buffer): Promise<Buffer> => this.#answer(from, request);
@@ -82,12 +84,11 @@ export class PeerWork {
     this.#answering.close();
   }
 
-  /** What is applied: of other sites' streams, and of the store's own, whose old messages may still lie in a queue. */
-  #applied(ageMs: number): Readonly<Record<string, number>> {
+  /** What is here for certain: of other sites' streams, and of the store's own, whose old messages may still lie in a queue. */
+  vouched(ageMs: number): Readonly<Record<string, number>> {
     const { receiver, ownSequences } = this.context;
     if (ageMs > 0) return receiver.appliedBefore(ageMs);
-    // A store that went back may lack what it sent.
-    return this.isLacking() ? receiver.applied() : { ...receiver.applied(), ...ownSequences() };
+    return this.mayHaveGoneBack() ? receiver.applied() : { ...receiver.applied(), ...ownSequences() };
   }
 
   #status(ageMs: number): Omit<wire.PeerStatus, 'isBusy'> {
@@ -98,7 +99,7 @@ export class PeerWork {
       isLoading: this.copy.isLoading,
       isLacking: this.isLacking(),
       keys: Math.max(0, store.stats().keys),
-      applied: this.#applied(ageMs),
+      applied: this.vouched(ageMs),
     };
   }
 

@@ -11,7 +11,7 @@
 //   7 PUSH     deltas                            -
 //   8 PAGE     bytes:u32 cursor                  (length:u32 deltas)* 0:u32 [cursor]   an empty cursor: that was all
 //   9 STAY     history (text: see apart.ts)      stays:u8 applied (JSON: last sequence by stream)
-//  10 DONE     how:u8                            -             the asker is through
+//  10 DONE     how:u8 applied (as in STATUS)     -             the asker is through; what it had applied when it began
 //  stays   := 1: it keeps its copy; 0: it does not, or is of another history
 //  view    := at:u48 young:u8        1: keys younger than YOUNG_MS count, too
 //  how     := bits 1: they did; 2: all slots were compared; 4: something differed that was not young
@@ -67,6 +67,8 @@ export interface Outcome {
   readonly isWhole: boolean;
   /** Something differed that was not young: others may lack it, too. */
   readonly isOld: boolean;
+  /** What the asker vouched for when it began: last sequence by stream. */
+  readonly applied: Readonly<Record<string, number>>;
 }
 
 /** Reads one message. Errors: MqkvError `MALFORMED_REQUEST` where it is too short. */
@@ -274,8 +276,7 @@ export function encodeStay({ stays, applied }: StayAnswer): Buffer {
 /** Reads it. Errors: MqkvError `MALFORMED_REQUEST`. */
 export function readStay(reader: WireReader): StayAnswer {
   const stays = reader.u8() === 1;
-  const rest = reader.rest().toString();
-  return { stays, applied: rest === '' ? {} : decodeApplied(rest) };
+  return { stays, applied: readApplied(reader) };
 }
 
 /** Numbers by stream out of JSON. Errors: MqkvError `MALFORMED_REQUEST`. */
@@ -286,6 +287,12 @@ export function decodeApplied(text: string): Record<string, number> {
     applied[stream] = upTo;
   }
   return applied;
+}
+
+/** Older builds tell nothing. */
+function readApplied(reader: WireReader): Record<string, number> {
+  const text = reader.rest().toString();
+  return text === '' ? {} : decodeApplied(text);
 }
 
 function parsed(text: string): object {
@@ -311,14 +318,18 @@ export function readView(reader: WireReader): View {
 }
 
 /** The request that ends a comparison. */
-export function doneRequest({ withYoung, isWhole, isOld }: Outcome): WireWriter {
-  return request(DONE).u8((withYoung ? 1 : 0) | (isWhole ? 2 : 0) | (isOld ? 4 : 0));
+export function doneRequest({ withYoung, isWhole, isOld, applied }: Outcome): WireWriter {
+  const how = (withYoung ? 1 : 0) | (isWhole ? 2 : 0) | (isOld ? 4 : 0);
+  return request(DONE)
+    .u8(how)
+    .raw(Buffer.from(JSON.stringify(applied)));
 }
 
 /** Reads it. Errors: MqkvError `MALFORMED_REQUEST`. */
 export function readOutcome(reader: WireReader): Outcome {
   const how = reader.u8();
-  return { withYoung: (how & 1) !== 0, isWhole: (how & 2) !== 0, isOld: (how & 4) !== 0 };
+  const applied = readApplied(reader);
+  return { withYoung: (how & 1) !== 0, isWhole: (how & 2) !== 0, isOld: (how & 4) !== 0, applied };
 }
 
 /** Slots, in ascending order, as a range of bits. */
