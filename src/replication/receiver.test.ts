@@ -282,6 +282,12 @@ describe('gaps', () => {
       true,
     ]);
     expect(streams.doubtfulSites(1000)).toEqual(new Set(['far']));
+    expect(streams.recentRanges(1000)).toEqual({
+      [STREAM]: [
+        [1, 1],
+        [3, 4],
+      ],
+    });
     const notes = streams.takeNotes();
     expect(notes[`applied:${STREAM}`]).toMatch(/^4!1-2;/);
     const again = opened();

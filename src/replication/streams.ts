@@ -169,11 +169,14 @@ export class Streams {
     return (this.#windows.get(stream)?.behindTicks(this.#tick) ?? 0) * TICK_MS;
   }
 
-  /** Everything above the floors that other gateways may not know of, and the floors: of streams heard lately. */
+  /** What is here for certain (W3) of streams heard lately: what other gateways may not know. */
   recentRanges(ticks: number): Record<string, Range[]> {
     const ranges: Record<string, Range[]> = {};
-    for (const [stream, { applied, heardTick }] of this.#windows)
-      if (this.#tick - heardTick <= ticks) ranges[stream] = rangesOf(applied);
+    for (const [stream, { applied, lost, heardTick }] of this.#windows) {
+      if (this.#tick - heardTick > ticks) continue;
+      const all = rangesOf(applied);
+      ranges[stream] = lost === undefined ? all : all.flatMap((range) => without(range, lost));
+    }
     return ranges;
   }
 
@@ -268,6 +271,15 @@ export class Streams {
 /** The floor as a range from 1, and the ranges above it. */
 function rangesOf(applied: StreamWindow['applied']): Range[] {
   return [[1, applied.floor], ...applied.ranges.map(([from, to]): Range => [from, to])];
+}
+
+/** What of a range was not lost. */
+function without([from, to]: Range, { above, upTo }: Lost): Range[] {
+  const parts: Range[] = [
+    [from, Math.min(to, above)],
+    [Math.max(from, upTo + 1), to],
+  ];
+  return parts.filter(([first, last]) => first <= last);
 }
 
 interface StreamNote {
