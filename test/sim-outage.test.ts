@@ -122,7 +122,9 @@ describe('expiry', () => {
     expect(envelopes()).toEqual(before);
   });
 
-  it('keys that live a minute leave at most 20 minutes of headers while all sites are well', async () => {
+  it('keys that live a minute leave at most 20 minutes of headers while all sites are well', {
+    timeout: 600_000,
+  }, async () => {
     const perSecond = Number(process.env.SIM_KEYS_PER_SECOND ?? 100);
     const world = await openWorld({ sites: 2 });
     let most = 0;

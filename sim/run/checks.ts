@@ -3,7 +3,7 @@ import { STABLE_MS } from '../../src/base/index.ts';
 import { SETTLED } from '../../src/store/index.ts';
 import { type Fact, join, textOf, viewOf } from '../../test/model/definition.ts';
 import { commonText, viewText, withoutHiding } from './held.ts';
-import { endOf, type Entry, nameOf } from './ledger.ts';
+import { endOf, type Entry, nameOf, unforgotten } from './ledger.ts';
 import type { SiteProcess } from './site-process.ts';
 import { Violation } from './violation.ts';
 import type { Workload } from './workload.ts';
@@ -252,27 +252,6 @@ export class Checks {
     const { inFlight, inFlightBytes } = site.replication.sender.stats();
     return inFlight > 0 || inFlightBytes > 0 ? `messages are still under way at ${site.name}` : undefined;
   }
-}
-
-/** Without what ended other things before that time and shows nothing by itself, and without what it ended. Units: `beforeMs` Unix ms. */
-function unforgotten(facts: readonly Fact[], beforeMs: number): Fact[] {
-  const endings = new Set(facts.filter((fact) => isOldEnding(fact, beforeMs)));
-  const removed = new Map<string, bigint>();
-  let floor = endOf([...endings], beforeMs);
-  for (const fact of endings) {
-    if (fact.is === 'clear' && fact.v > floor) floor = fact.v;
-    if (fact.is === 'part' && fact.v > (removed.get(fact.reg) ?? 0n)) removed.set(fact.reg, fact.v);
-  }
-  return facts.filter((fact) => {
-    if (fact.v < floor || endings.has(fact)) return false;
-    return (fact.is !== 'part' && fact.is !== 'run') || fact.v >= (removed.get(fact.reg) ?? 0n);
-  });
-}
-
-function isOldEnding(fact: Fact, beforeMs: number): boolean {
-  if (fact.v >= BigInt(Math.max(0, beforeMs)) << 48n) return false;
-  if (fact.is === 'expiry') return fact.at !== 0 && fact.at <= beforeMs;
-  return fact.is === 'clear' || fact.is === 'reach' || (fact.is === 'part' && fact.value === null);
 }
 
 /** Members name their amounts. */

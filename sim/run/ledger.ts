@@ -33,6 +33,8 @@ export interface Times {
   readonly nowMs: number;
   /** The latest that any clock has shown: what had expired by then may have been freed, though clocks went back. */
   readonly latestMs: number;
+  /** What had been ended long ago may have come back from where that was not known (DESIGN 3, forgetting). */
+  readonly mayResurrect: boolean;
 }
 
 export class Ledger {
@@ -76,7 +78,9 @@ export class Ledger {
       for (const entry of list) {
         const isIts = entry.keeper === keeper && entry.mustSurvive && !entry.mayBeForgotten;
         const isSafe = entry.keptSinceMs < untilMs;
-        if (isIts && isSafe && !this.#covers(keeper, entry) && !this.#isFreed(keeper, entry)) return entry;
+        const isThere = (): boolean =>
+          this.#covers(keeper, entry) || this.#isFreed(keeper, entry) || this.#isResurrected(keeper, entry);
+        if (isIts && isSafe && !isThere()) return entry;
       }
     }
     return undefined;
@@ -136,6 +140,13 @@ export class Ledger {
     return addsNothing(held, left, keeper.nowMs());
   }
 
+  /** It was forgotten, and what it had ended came back. */
+  #isResurrected(keeper: Keeper, { key, facts }: Entry): boolean {
+    const held = keeper.facts(key);
+    if (held === undefined || !this.#times.mayResurrect) return false;
+    return addsNothing(held, unforgotten(facts, keeper.nowMs() - this.#keptMs), keeper.nowMs());
+  }
+
   /**
    * Nothing that shows depends on an entry that is old: what hides it may be forgotten with it. `loser` has lost what it held: what it alone
    * still answers for excuses nothing, else two of its entries would excuse each other.
@@ -171,6 +182,27 @@ export function endOf(facts: readonly Fact[], latestMs: number): bigint {
     if (fact.is === 'reach' && fired.length > 0) end = larger(end, fact.v);
   }
   return end;
+}
+
+/** Without what ended other things before that time and shows nothing by itself, and without what it ended. Units: `beforeMs` Unix ms. */
+export function unforgotten(facts: readonly Fact[], beforeMs: number): Fact[] {
+  const endings = new Set(facts.filter((fact) => isOldEnding(fact, beforeMs)));
+  const removed = new Map<string, bigint>();
+  let floor = endOf([...endings], beforeMs);
+  for (const fact of endings) {
+    if (fact.is === 'clear' && fact.v > floor) floor = fact.v;
+    if (fact.is === 'part' && fact.v > (removed.get(fact.reg) ?? 0n)) removed.set(fact.reg, fact.v);
+  }
+  return facts.filter((fact) => {
+    if (fact.v < floor || endings.has(fact)) return false;
+    return (fact.is !== 'part' && fact.is !== 'run') || fact.v >= (removed.get(fact.reg) ?? 0n);
+  });
+}
+
+function isOldEnding(fact: Fact, beforeMs: number): boolean {
+  if (fact.v >= BigInt(Math.max(0, beforeMs)) << 48n) return false;
+  if (fact.is === 'expiry') return fact.at !== 0 && fact.at <= beforeMs;
+  return fact.is === 'clear' || fact.is === 'reach' || (fact.is === 'part' && fact.value === null);
 }
 
 /** What only hides. */
