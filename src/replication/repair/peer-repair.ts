@@ -279,7 +279,8 @@ export class PeerRepair implements Repair {
     const sinceMs = this.#clock.now();
     const reasons = [...wish.reasons];
     const withYoung = isThorough(wish);
-    const applied = this.work.vouched(0);
+    const isWhole = withYoung && slots === undefined;
+    const applied = isWhole ? this.work.vouched(0) : {};
     const status = await this.work.status(member, { purpose: 'repair', signal });
     if (status.isBusy) throw new MqkvError('PEER_BUSY', 'the other site is at another comparison');
     const done = await compareWith({
@@ -298,7 +299,6 @@ export class PeerRepair implements Repair {
     });
     this.#count(done, this.#clock.now() - sinceMs);
     logger.info({ peer: member.site, reasons, ...done }, 'compared with another site');
-    const isWhole = withYoung && slots === undefined;
     if (isWhole) {
       receiver.adopt(status.applied);
       this.work.apart.compared(member);
