@@ -47,6 +47,7 @@ const FOUND: readonly (readonly [number, readonly StoreKind[], string])[] = [
   [82000021, ['redis', 'file', 'embedded'], 'expired while fingerprints were taken'],
   [111, ['redis'], 'freed by a Redis whose clock was ahead and went back'],
   [310000259, ['embedded'], 'a copy discarded that alone held what a store sent before it went'],
+  [570000088, ['file'], 'a process that stands still while its disk has space again'],
   [540000195, ['redis'], 'a Redis that goes back, apart for longer than the horizon before'],
   [
     430000056,

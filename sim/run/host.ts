@@ -62,12 +62,12 @@ export class Host implements Keeper {
     this.full.push({ fromMs: nowMs - WRITE_MS, toMs: Number.POSITIVE_INFINITY });
   }
 
-  /** There is space again; the log is tried again a while later. Units: ms of the world. */
+  /** There is space again; the log is tried again a while later, once its process runs. Units: ms of the world. */
   empty(nowMs: number): void {
     const last = this.disk?.isFull === true ? this.full.pop() : undefined;
     if (this.disk === undefined || last === undefined) return;
     this.disk.isFull = false;
-    this.full.push({ fromMs: last.fromMs, toMs: nowMs + RETRY_MS });
+    this.full.push({ fromMs: last.fromMs, toMs: Math.max(nowMs, this.loop?.stalledUntilMs ?? 0) + RETRY_MS });
   }
 
   /** Its disk is full, or was a moment ago. */

@@ -63,6 +63,11 @@ export class ProcessLoop implements Clock {
     return this.#stalledUntilMs > this.#scheduler.nowMs;
   }
 
+  /** Units: ms of the world; in the past where it runs. */
+  get stalledUntilMs(): number {
+    return this.#stalledUntilMs;
+  }
+
   stall(ms: number): void {
     const { nowMs: fromMs } = this.#scheduler;
     this.#stalledUntilMs = Math.max(this.#stalledUntilMs, fromMs + ms);
