@@ -251,7 +251,7 @@ export class Core {
       atMs: this.#clock.now(),
       streams: { [this.sender.stream]: this.sender.acceptedSequence },
       isEmpty: this.sender.empty,
-      isLacking: this.#isLacking || this.#isLoading,
+      isLacking: this.#isLacking || this.#isLoading || this.repair?.isLinking === true,
       applied: (stream: string) => this.#streams.appliedOf(stream),
     };
     const { membership } = this;

@@ -35,6 +35,8 @@ export interface Repair {
   want(reason: RepairReason, storeId?: string): void;
   /** Comparisons wanted because something is known to be missing here (not `linked`, not the background ones), not yet done. */
   readonly pending: number;
+  /** A site was heard for the first time, or again, and is not compared yet: it may lack what nobody knows that it was sent. */
+  readonly isLinking: boolean;
   close(): Promise<void>;
 }
 
@@ -84,6 +86,7 @@ export interface RepairOpeners {
 export class NoRepair implements Repair, Bootstrap {
   readonly wanted: { readonly reason: RepairReason; readonly storeId: string | undefined }[] = [];
   readonly pending = 0;
+  readonly isLinking = false;
   readonly loaded = Promise.resolve();
   readonly isLoading = false;
   readonly isComplete = true;

@@ -219,3 +219,32 @@ test('a delete that all others lost is not forgotten before they have it', async
   await world.until(() => same(sites), 'equal');
   expect([a.get('key'), b.get('key'), c.get('key')]).toEqual([undefined, undefined, undefined]);
 });
+
+test('a delete that an earlier process sent and all others lost is not forgotten before they have it', async () => {
+  const horizonMs = 6 * 60 * 60_000;
+  const sites: TestSite[] = [];
+  for (const name of ['a', 'b', 'c']) sites.push(await world.open(name, { horizonMs }));
+  const [a, b, c] = sites as [TestSite, TestSite, TestSite];
+  await world.until(() => sites.every(({ bootstrap }) => bootstrap.isComplete), 'all are complete');
+  a.set('key', 'v');
+  await world.until(() => c.get('key') === 'v', 'heard');
+  await world.clock.advance(30_000);
+  world.loses = (from, _to, body) => from === 'c' && body.includes('key');
+  c.del('key');
+  await world.clock.advance(1_000);
+  c.kill();
+  await c.replication.close(0);
+  world.cut.add('c');
+  const again = await world.open('c', { store: c.store, horizonMs });
+  await world.clock.advance(20 * 60_000);
+  world.cut.clear();
+  again.set('more', '1');
+  for (let i = 0; i < 20; i++) {
+    await world.clock.advance(500);
+    await c.store.forget();
+  }
+  const now = [a, b, again];
+  await world.until(() => a.get('more') === '1' && same(now), 'equal');
+  await world.clock.advance(60_000);
+  expect(now.map((site) => site.get('key'))).toEqual([undefined, undefined, undefined]);
+});

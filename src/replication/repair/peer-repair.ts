@@ -93,6 +93,10 @@ export class PeerRepair implements Repair {
     return [...reasons, this.#anyone].some((reason) => reason === 'origin' || reason === 'lost');
   }
 
+  get isLinking(): boolean {
+    return this.#wishes.all().some(({ reasons }) => reasons.has('linked'));
+  }
+
   want(reason: RepairReason, storeId?: string): void {
     if (this.#scope.signal.aborted) return;
     if (reason === 'linked') return this.#wantLinked(storeId ?? '');
